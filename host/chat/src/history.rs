@@ -1,1 +1,132 @@
-//! Being built.
+//! What of a conversation is sent along with the newest message, and what a conversation is called.
+
+use crate::request::{Message, Role};
+
+/// One stored message, as far as context goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken {
+    /// Whether the user said it; otherwise the model did.
+    pub by_user: bool,
+    /// What was said.
+    pub text: String,
+}
+
+/// How much context is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Most messages, the newest one included.
+    pub messages: usize,
+    /// Most tokens, guessed at four bytes each. The newest message is sent whatever its size.
+    pub tokens: usize,
+}
+
+/// The conversation to send: the system prompt, then the newest messages that fit, oldest first.
+///
+/// `spoken` ends with the message to answer. Answers without text are left out, and so is an answer whose question did not fit:
+/// several vendors refuse a conversation that begins with the model.
+pub fn context(system_prompt: Option<&str>, spoken: &[Spoken], budget: Budget) -> Vec<Message> {
+    let mut left = budget.tokens;
+    let mut kept: Vec<&Spoken> = Vec::new();
+    for said in spoken.iter().rev().filter(|said| said.by_user || !said.text.is_empty()) {
+        let cost = said.text.len().div_ceil(4);
+        if !kept.is_empty() && (kept.len() >= budget.messages || cost > left) {
+            break;
+        }
+        left = left.saturating_sub(cost);
+        kept.push(said);
+    }
+    while kept.len() > 1 && kept.last().is_some_and(|oldest| !oldest.by_user) {
+        kept.pop();
+    }
+    let system = system_prompt.map(|prompt| Message::text(Role::System, prompt));
+    let spoken = kept.into_iter().rev().map(|said| {
+        let role = if said.by_user { Role::User } else { Role::Assistant };
+        Message::text(role, said.text.as_str())
+    });
+    system.into_iter().chain(spoken).collect()
+}
+
+/// Most characters of a session's name.
+pub const NAME_CHARS: usize = 50;
+
+/// The name of a session that begins with this message: its first sentence, cut between words and never within a character.
+pub fn name(first_message: &str) -> String {
+    let line = first_message.trim().lines().next().unwrap_or_default().trim();
+    let sentence = line.split_inclusive(['.', '?', '!']).next().unwrap_or_default();
+    let visible: String = sentence.chars().filter(|c| !c.is_control()).collect();
+    if visible.is_empty() {
+        return "New Chat".to_owned();
+    }
+    if visible.chars().count() <= NAME_CHARS {
+        return visible;
+    }
+    let short: String = visible.chars().take(NAME_CHARS - 3).collect();
+    let cut = short.rsplit_once(' ').map_or(short.as_str(), |(words, _)| words);
+    format!("{}...", cut.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Content;
+
+    fn user(text: &str) -> Spoken {
+        Spoken { by_user: true, text: text.to_owned() }
+    }
+
+    fn model(text: &str) -> Spoken {
+        Spoken { by_user: false, text: text.to_owned() }
+    }
+
+    fn texts(messages: &[Message]) -> Vec<(Role, &str)> {
+        let first_text = |message| {
+            let Message { role, parts, .. }: &Message = message;
+            let Content::Text(text) = &parts.first()?.content else { return None };
+            Some((*role, text.as_str()))
+        };
+        messages.iter().filter_map(first_text).collect()
+    }
+
+    #[test]
+    fn the_newest_messages_that_fit_go_along_oldest_first() {
+        let spoken = [user("first"), model("one"), user("second"), model("two"), user("third")];
+
+        let sent = context(Some("be kind"), &spoken, Budget { messages: 3, tokens: 100 });
+
+        let expected = [
+            (Role::System, "be kind"),
+            (Role::User, "second"),
+            (Role::Assistant, "two"),
+            (Role::User, "third"),
+        ];
+        assert_eq!(texts(&sent), expected);
+    }
+
+    #[test]
+    fn the_newest_message_goes_whatever_its_size_and_no_answer_stands_first() {
+        let spoken = [user(&"x".repeat(400)), model("answer"), user(&"y".repeat(400))];
+
+        let sent = context(None, &spoken, Budget { messages: 10, tokens: 102 });
+
+        assert_eq!(sent.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_without_text_is_left_out() {
+        let spoken = [user("a"), model(""), user("b")];
+
+        let sent = context(None, &spoken, Budget { messages: 10, tokens: 100 });
+
+        assert_eq!(texts(&sent), [(Role::User, "a"), (Role::User, "b")]);
+    }
+
+    #[test]
+    fn a_session_is_named_after_its_first_sentence() {
+        assert_eq!(name("  What is Rust? Tell me."), "What is Rust?");
+        assert_eq!(name("one\ntwo"), "one");
+        assert_eq!(name(" \n "), "New Chat");
+        let long = name(&"ünïcödé wörds ".repeat(10));
+        assert!(long.chars().count() <= NAME_CHARS && long.ends_with("wörds..."), "{long}");
+        assert_eq!(name(&"é".repeat(60)).chars().count(), NAME_CHARS);
+    }
+}
