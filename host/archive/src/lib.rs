@@ -1,1 +1,22 @@
-//! Being built.
+//! Storage and nothing else: sessions and messages, durable before they are acknowledged.
+//!
+//! Decides nothing about chats, reads no clock and opens no socket. What it refuses, it refuses
+//! because of what is stored: an owner, a fence, an id used before.
+
+mod archive;
+mod column;
+mod error;
+mod lock;
+mod message;
+mod reader;
+mod schema;
+mod session;
+mod writer;
+
+pub use archive::Archive;
+pub use error::{AppendError, ChangeError, OpenError, StoreError};
+pub use message::{
+    Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
+    NewMessage, Outcome, StoredMessage,
+};
+pub use session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};

@@ -1,0 +1,85 @@
+//! The layout of the file: numbered steps, each run once, in order, in a transaction of its own.
+//! And how connections to it are set up.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Marks the file as ours: "SLCE".
+const APPLICATION_ID: i32 = 0x534c_4345;
+
+/// The steps from an empty file to today's layout. Append only: a step that was ever released is
+/// never edited.
+const STEPS: [&str; 1] = [include_str!("schema/0001_sessions_and_messages.sql")];
+
+/// How long a connection waits for another one of ours.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Statements kept prepared per connection; there are about twenty.
+const PREPARED: usize = 64;
+
+/// Why the layout could not be brought up to date.
+#[derive(Debug)]
+pub(crate) enum SchemaError {
+    Foreign,
+    Newer { found: u32, known: u32 },
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for SchemaError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Opens the one connection that writes.
+pub(crate) fn connect_to_write(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // After a burst the log is cut back to this many bytes.
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    Ok(connection)
+}
+
+/// Brings the file to today's layout, or says why it must not be touched.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+    let known = STEPS.len();
+    let application: i32 = connection.pragma_query_value(None, "application_id", |r| r.get(0))?;
+    let version: u32 = connection.pragma_query_value(None, "user_version", |r| r.get(0))?;
+    let tables: u32 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
+    let fresh = application == 0 && version == 0 && tables == 0;
+    if !fresh && application != APPLICATION_ID {
+        return Err(SchemaError::Foreign);
+    }
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    if done > known {
+        let known = u32::try_from(known).unwrap_or(u32::MAX);
+        return Err(SchemaError::Newer { found: version, known });
+    }
+    for (number, step) in (1_u32..).zip(STEPS).skip(done) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

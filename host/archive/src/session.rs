@@ -1,0 +1,79 @@
+//! Sessions as stored, and pages of them. How they are stored is in `table`.
+
+use std::fmt;
+
+use sluice_chat::answer::Tokens;
+use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::turn::Mode;
+
+pub(crate) mod table;
+
+/// How many of a user's newest sessions a search by name looks at.
+pub const SEARCHED_SESSIONS: usize = 1_000;
+
+/// One session's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is. Never changes.
+    pub owner: UserId,
+    /// Its name, once it has one.
+    pub name: Option<String>,
+    /// The model last picked.
+    pub model: Option<ModelId>,
+    /// Who answers.
+    pub mode: Mode,
+    /// What a write must name to be taken.
+    pub fence: Fence,
+    /// Life of its log.
+    pub epoch: Epoch,
+    /// No event above this was ever shown.
+    pub reserved: Seq,
+    /// Last event. Exact after [`Archive::take_session`](crate::Archive::take_session) and after a
+    /// clean leave, a lower bound in between.
+    pub head: Seq,
+    /// When its first message was stored.
+    pub created: Instant,
+    /// When something was last said in it.
+    pub last_activity: Instant,
+    /// When it was ended, unless a message opened it again.
+    pub ended: Option<Instant>,
+    /// When it was deleted. Its messages are gone, its id stays taken.
+    pub deleted: Option<Instant>,
+    /// Messages and answers in it.
+    pub message_count: u64,
+    /// What all its answers cost.
+    pub tokens: Tokens,
+}
+
+/// Where a page of sessions ended. Opaque to clients; its text goes into `next_cursor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionCursor {
+    pub(crate) last_activity: Instant,
+    pub(crate) id: SessionId,
+}
+
+impl SessionCursor {
+    /// Reads what [`fmt::Display`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (at, id) = text.split_once('.')?;
+        let last_activity = Instant(at.parse().ok()?);
+        Some(Self { last_activity, id: SessionId::parse(id)? })
+    }
+}
+
+impl fmt::Display for SessionCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.last_activity.0, self.id)
+    }
+}
+
+/// Some of a user's sessions, newest activity first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionPage {
+    /// The sessions.
+    pub sessions: Vec<StoredSession>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<SessionCursor>,
+}

@@ -1,0 +1,302 @@
+//! The table of sessions. Every function runs inside the caller's transaction.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use sluice_chat::answer::Tokens;
+use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::turn::Mode;
+
+use super::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};
+use crate::column::{Unsigned, Word};
+use crate::error::{ChangeError, StoreError};
+use crate::message::MAX_PAGE;
+
+/// What a write has to know of a session before it may change it.
+pub(crate) struct Claim {
+    pub(crate) key: i64,
+    pub(crate) owner: UserId,
+    pub(crate) fence: Fence,
+    pub(crate) deleted: bool,
+}
+
+/// Looks up what a write has to know.
+pub(crate) fn claim(
+    connection: &Connection,
+    session: &SessionId,
+) -> rusqlite::Result<Option<Claim>> {
+    connection
+        .prepare_cached(
+            "SELECT key, owner, fence, deleted IS NOT NULL AS deleted FROM sessions WHERE id = ?1",
+        )?
+        .query_row([Word(session)], |row| {
+            Ok(Claim {
+                key: row.get("key")?,
+                owner: row.get::<_, Word<UserId>>("owner")?.0,
+                fence: Fence(row.get::<_, Unsigned>("fence")?.0),
+                deleted: row.get("deleted")?,
+            })
+        })
+        .optional()
+}
+
+/// The key of a session that may be changed under this fence.
+pub(crate) fn writable(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+) -> Result<i64, ChangeError> {
+    match claim(connection, session)? {
+        None => Err(ChangeError::Gone),
+        Some(found) if found.deleted => Err(ChangeError::Gone),
+        Some(found) if found.fence != fence => Err(ChangeError::Fenced),
+        Some(found) => Ok(found.key),
+    }
+}
+
+/// Reads one session.
+pub(crate) fn find(
+    connection: &Connection,
+    session: &SessionId,
+) -> rusqlite::Result<Option<StoredSession>> {
+    connection
+        .prepare_cached("SELECT * FROM sessions WHERE id = ?1")?
+        .query_row([Word(session)], stored)
+        .optional()
+}
+
+/// Makes a session task the owner; see [`Archive::take_session`](crate::Archive::take_session).
+pub(crate) fn take(
+    connection: &Connection,
+    session: &SessionId,
+    now: Instant,
+) -> Result<Option<StoredSession>, StoreError> {
+    let taken = connection
+        .prepare_cached(
+            "UPDATE sessions SET
+                 epoch = epoch + in_use,
+                 head = CASE WHEN in_use THEN max(reserved, head) ELSE head END,
+                 in_use = 1
+             WHERE id = ?1 AND deleted IS NULL",
+        )?
+        .execute([Word(session)])?;
+    if taken == 1 {
+        connection
+            .prepare_cached(
+                "UPDATE messages SET ending = 'interrupted', ended = :now
+                 WHERE session = (SELECT key FROM sessions WHERE id = :session)
+                   AND sender = 'ai' AND ending IS NULL",
+            )?
+            .execute(named_params! { ":session": Word(session), ":now": Unsigned(now.0) })?;
+    }
+    Ok(find(connection, session)?)
+}
+
+/// Marks a session cleanly left: nothing beyond `head` was shown.
+pub(crate) fn leave(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    head: Seq,
+) -> Result<(), ChangeError> {
+    let key = writable(connection, session, fence)?;
+    connection
+        .prepare_cached(
+            "UPDATE sessions SET head = :head, reserved = max(reserved, :head), in_use = 0
+             WHERE key = :key",
+        )?
+        .execute(named_params! { ":key": key, ":head": Unsigned(head.0) })?;
+    Ok(())
+}
+
+/// Raises the high-water mark. Never lowers it.
+pub(crate) fn reserve(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    up_to: Seq,
+) -> Result<(), ChangeError> {
+    let key = writable(connection, session, fence)?;
+    connection
+        .prepare_cached("UPDATE sessions SET reserved = max(reserved, ?2) WHERE key = ?1")?
+        .execute((key, Unsigned(up_to.0)))?;
+    Ok(())
+}
+
+/// Replaces the name.
+pub(crate) fn set_name(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    name: &str,
+) -> Result<(), ChangeError> {
+    let key = writable(connection, session, fence)?;
+    connection
+        .prepare_cached("UPDATE sessions SET name = ?2 WHERE key = ?1")?
+        .execute((key, name))?;
+    Ok(())
+}
+
+/// Replaces the model.
+pub(crate) fn set_model(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    model: &ModelId,
+) -> Result<(), ChangeError> {
+    let key = writable(connection, session, fence)?;
+    connection
+        .prepare_cached("UPDATE sessions SET model = ?2 WHERE key = ?1")?
+        .execute((key, Word(model)))?;
+    Ok(())
+}
+
+/// Replaces the mode.
+pub(crate) fn set_mode(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    mode: Mode,
+) -> Result<(), ChangeError> {
+    let key = writable(connection, session, fence)?;
+    connection
+        .prepare_cached("UPDATE sessions SET mode = ?2 WHERE key = ?1")?
+        .execute((key, Word(&mode)))?;
+    Ok(())
+}
+
+/// Marks the session ended; the next message opens it again.
+pub(crate) fn end(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    now: Instant,
+) -> Result<(), ChangeError> {
+    let key = writable(connection, session, fence)?;
+    connection
+        .prepare_cached("UPDATE sessions SET ended = coalesce(ended, ?2) WHERE key = ?1")?
+        .execute((key, Unsigned(now.0)))?;
+    Ok(())
+}
+
+/// Deletes what was said and the name. The row stays, so that the id is never given out again.
+pub(crate) fn delete(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    now: Instant,
+) -> Result<(), ChangeError> {
+    let key = writable(connection, session, fence)?;
+    connection.prepare_cached("DELETE FROM messages WHERE session = ?1")?.execute([key])?;
+    connection
+        .prepare_cached(
+            "UPDATE sessions SET name = NULL, message_count = 0, in_use = 0, deleted = ?2
+             WHERE key = ?1",
+        )?
+        .execute((key, Unsigned(now.0)))?;
+    Ok(())
+}
+
+/// Reads one page of a user's sessions, newest activity first; ties by id.
+pub(crate) fn page(
+    connection: &Connection,
+    owner: &UserId,
+    limit: usize,
+    after: Option<&SessionCursor>,
+) -> rusqlite::Result<SessionPage> {
+    let limit = limit.clamp(1, MAX_PAGE);
+    // One more than asked for tells whether there is another page.
+    let sessions = newest(connection, owner, limit + 1, after)?;
+    Ok(cut(sessions, limit))
+}
+
+/// As [`page`], of the newest [`SEARCHED_SESSIONS`] those whose name contains `wanted`, in whatever
+/// case.
+pub(crate) fn search(
+    connection: &Connection,
+    owner: &UserId,
+    limit: usize,
+    after: Option<&SessionCursor>,
+    wanted: &str,
+) -> rusqlite::Result<SessionPage> {
+    let limit = limit.clamp(1, MAX_PAGE);
+    let wanted = wanted.to_lowercase();
+    let is_after = |session: &StoredSession| {
+        after.is_none_or(|cursor| {
+            (session.last_activity, &session.id) < (cursor.last_activity, &cursor.id)
+        })
+    };
+    let matches = |session: &StoredSession| {
+        session.name.as_deref().is_some_and(|name| name.to_lowercase().contains(&wanted))
+    };
+    let sessions = newest(connection, owner, SEARCHED_SESSIONS, None)?
+        .into_iter()
+        .filter(|session| is_after(session) && matches(session))
+        .take(limit + 1)
+        .collect();
+    Ok(cut(sessions, limit))
+}
+
+/// A user's sessions from the cursor on, at most `limit`.
+fn newest(
+    connection: &Connection,
+    owner: &UserId,
+    limit: usize,
+    after: Option<&SessionCursor>,
+) -> rusqlite::Result<Vec<StoredSession>> {
+    let limit = Unsigned(u64::try_from(limit).unwrap_or(u64::MAX));
+    let Some(after) = after else {
+        return connection
+            .prepare_cached(
+                "SELECT * FROM sessions WHERE owner = ?1 AND deleted IS NULL
+                 ORDER BY last_activity DESC, id DESC LIMIT ?2",
+            )?
+            .query_map((Word(owner), limit), stored)?
+            .collect();
+    };
+    connection
+        .prepare_cached(
+            "SELECT * FROM sessions WHERE owner = ?1 AND deleted IS NULL
+                 AND (last_activity, id) < (?3, ?4)
+             ORDER BY last_activity DESC, id DESC LIMIT ?2",
+        )?
+        .query_map((Word(owner), limit, Unsigned(after.last_activity.0), Word(&after.id)), stored)?
+        .collect()
+}
+
+/// Makes a page of at most `limit`; what is over only says that there is more.
+fn cut(mut sessions: Vec<StoredSession>, limit: usize) -> SessionPage {
+    let more = sessions.len() > limit;
+    sessions.truncate(limit);
+    let next = sessions
+        .last()
+        .filter(|_| more)
+        .map(|last| SessionCursor { last_activity: last.last_activity, id: last.id.clone() });
+    SessionPage { sessions, next }
+}
+
+/// Reads a row.
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
+    let instant = |column: &str| -> rusqlite::Result<Option<Instant>> {
+        Ok(row.get::<_, Option<Unsigned>>(column)?.map(|at| Instant(at.0)))
+    };
+    Ok(StoredSession {
+        id: row.get::<_, Word<SessionId>>("id")?.0,
+        owner: row.get::<_, Word<UserId>>("owner")?.0,
+        name: row.get("name")?,
+        model: row.get::<_, Option<Word<ModelId>>>("model")?.map(|model| model.0),
+        mode: row.get::<_, Word<Mode>>("mode")?.0,
+        fence: Fence(row.get::<_, Unsigned>("fence")?.0),
+        epoch: Epoch(row.get::<_, Unsigned>("epoch")?.0),
+        reserved: Seq(row.get::<_, Unsigned>("reserved")?.0),
+        head: Seq(row.get::<_, Unsigned>("head")?.0),
+        created: Instant(row.get::<_, Unsigned>("created")?.0),
+        last_activity: Instant(row.get::<_, Unsigned>("last_activity")?.0),
+        ended: instant("ended")?,
+        deleted: instant("deleted")?,
+        message_count: row.get::<_, Unsigned>("message_count")?.0,
+        tokens: Tokens {
+            input: row.get::<_, Unsigned>("input_tokens")?.0,
+            output: row.get::<_, Unsigned>("output_tokens")?.0,
+            estimated: row.get("tokens_estimated")?,
+        },
+    })
+}
