@@ -1,1 +1,45 @@
-//! Being built.
+//! A client of the real gateway: what the end-to-end tests are written with.
+//!
+//! Starts the binary, speaks its protocols over real sockets and plays the model's server.
+//! Knows no crate of the host: what it believes about the protocol is written here a second time, on purpose.
+#![expect(clippy::panic, reason = "a harness reports by panicking, and only tests run it")]
+
+mod answer;
+mod browser;
+mod client;
+mod gateway;
+mod http;
+mod local_model;
+mod provider;
+mod proxy;
+mod setup;
+mod token;
+mod workspace;
+
+use std::{future::Future, time::Duration};
+
+pub use answer::Answer;
+pub use browser::{Browser, Page};
+pub use client::{Client, Dial, Refusal};
+pub use gateway::{Ended, Gateway};
+pub use http::{Call, Reply};
+pub use local_model::LocalModel;
+pub use provider::{FakeProvider, Request, Script};
+pub use proxy::Proxy;
+pub use setup::Setup;
+pub use token::{claims, expiring_in, mint, now};
+pub use workspace::{guest, root, target};
+
+/// How long anything may take before a test gives up: generous, since it is never waited out when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for `event`, and says what was waited for when it does not come.
+pub async fn patiently<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let came = tokio::time::timeout(PATIENCE, event).await;
+    came.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
+}
+
+/// Reads the `type` of a frame; empty when there is none.
+pub fn kind(frame: &serde_json::Value) -> &str {
+    frame["type"].as_str().unwrap_or_default()
+}

@@ -1,0 +1,188 @@
+//! A running gateway process, and the folder it keeps its data in.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{ExitStatus, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+
+use crate::{Call, Client, Dial, Setup, patiently, workspace::binary};
+
+/// A running gateway. Killed on drop; its log is printed when the test fails.
+#[derive(Debug)]
+pub struct Gateway {
+    setup: Setup,
+    home: TempDir,
+    child: Child,
+    // Held so that a gateway that writes to standard output is not stopped by it.
+    output: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+/// How a process ended that was not expected to stay.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Gateway {
+    /// Starts `sluice serve` in a new folder and waits for its readiness line.
+    pub(crate) async fn start(setup: Setup) -> Self {
+        let home = TempDir::new().expect("a folder for the test");
+        let (child, output, address) = launch(&setup, home.path()).await;
+        Self { setup, home, child, output, address }
+    }
+
+    /// Starts it again on the same data, after [`Gateway::stop`] or [`Gateway::kill`].
+    pub async fn start_again(&mut self) {
+        (self.child, self.output, self.address) = launch(&self.setup, self.home.path()).await;
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        patiently("the gateway to drain", self.child.wait()).await.expect("waited for")
+    }
+
+    /// Sends SIGKILL and waits for the end.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("killed");
+    }
+
+    /// Sends any signal.
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("still running");
+        kill(Pid::from_raw(id.cast_signed()), signal).expect("signalled");
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("asked").is_none()
+    }
+
+    /// Where it listens: `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it was started with.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The folder it runs in.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+
+    /// A good token for `user`.
+    pub fn token(&self, user: &str) -> String {
+        self.setup.token(user)
+    }
+
+    /// Prepares a WebSocket connection, to be made as the test wants it.
+    pub fn dial(&self) -> Dial {
+        Dial::to(&self.address)
+    }
+
+    /// Connects `user` the ordinary way and reads the greeting.
+    pub async fn connect(&self, user: &str) -> Client {
+        self.dial().bearer(&self.token(user)).open().await.expect("a good token opens")
+    }
+
+    /// Prepares an HTTP request; `path` is complete, prefix included.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        Call::new(&self.address, method, path)
+    }
+
+    /// Reads `{prefix}{path}` as `user`; expects 200 and JSON.
+    pub async fn get(&self, user: &str, path: &str) -> Value {
+        let call = self.call("GET", &format!("/chatbox{path}")).bearer(&self.token(user));
+        let reply = call.send().await;
+        assert_eq!(reply.status, 200, "GET {path}: {}", reply.body);
+        reply.json()
+    }
+
+    /// The stored messages of a session, oldest first.
+    pub async fn messages(&self, user: &str, session: &str) -> Vec<Value> {
+        let page = self.get(user, &format!("/sessions/{session}/messages")).await;
+        page["messages"].as_array().expect("a list of messages").clone()
+    }
+}
+
+impl Drop for Gateway {
+    #[expect(clippy::print_stderr, reason = "a failing test shows what the gateway said")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let tail = lines[lines.len().saturating_sub(60)..].join("\n");
+            eprintln!("--- log of the gateway at {} ---\n{tail}\n---", self.address);
+        }
+    }
+}
+
+type Running = (Child, Lines<BufReader<ChildStdout>>, String);
+
+async fn launch(setup: &Setup, home: &Path) -> Running {
+    let log = File::options().create(true).append(true).open(home.join("log")).expect("a log file");
+    let mut command = command(setup, home);
+    command.arg("serve").args(setup.arguments(home)).stderr(log);
+    let mut child = command.spawn().expect("the gateway's binary starts");
+    let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let line = patiently("the gateway to be ready", output.next_line()).await.expect("text");
+    let ready: Option<Value> = line.as_deref().and_then(|line| serde_json::from_str(line).ok());
+    let address = ready.as_ref().and_then(|ready| ready["address"].as_str());
+    let Some(address) = address else {
+        let log = fs::read_to_string(home.join("log")).unwrap_or_default();
+        panic!("no readiness line but {line:?}; its log:\n{log}");
+    };
+    (child, output, address.to_owned())
+}
+
+/// Runs the binary in a new folder until it ends.
+pub(crate) async fn ended(setup: &Setup, arguments: &[&str]) -> Ended {
+    let home = TempDir::new().expect("a folder for the test");
+    let mut command = command(setup, home.path());
+    command.args(arguments).args(setup.arguments(home.path())).stderr(Stdio::piped());
+    let output = patiently("the process to end", command.output()).await.expect("it ran");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn command(setup: &Setup, home: &Path) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .env_clear()
+        .env("SLUICE_STORAGE__SQLITE__PATH", home.join("sluice.db"))
+        .envs(&setup.environment)
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}

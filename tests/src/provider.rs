@@ -1,0 +1,230 @@
+//! A model's server of our own: speaks OpenAI's dialect, says what the test scripted, when the test lets it.
+
+mod script;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+pub use script::Script;
+use script::Step;
+
+use crate::patiently;
+
+/// A running fake provider; gone when dropped.
+#[derive(Debug)]
+pub struct FakeProvider {
+    address: String,
+    stage: Arc<Stage>,
+    _tasks: JoinSet<()>,
+}
+
+/// A request for an answer, as it came in.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Path and query.
+    pub path: String,
+    /// Header lines, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Value,
+}
+
+impl Request {
+    /// Role and text of each message of the prompt.
+    pub fn prompt(&self) -> Vec<(&str, &str)> {
+        let messages = self.body["messages"].as_array().expect("a prompt has messages");
+        messages.iter().map(|m| (text(&m["role"]), text(&m["content"]))).collect()
+    }
+
+    /// The first header of that name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn text(value: &Value) -> &str {
+    let part = &value[0]["text"];
+    value.as_str().or_else(|| part.as_str()).unwrap_or_default()
+}
+
+#[derive(Debug)]
+struct Stage {
+    scripts: Mutex<VecDeque<Script>>,
+    releases: Semaphore,
+    seen: watch::Sender<Seen>,
+}
+
+impl Stage {
+    fn next_script(&self) -> Script {
+        self.scripts.lock().expect("no test panicked in here").pop_front().unwrap_or_default()
+    }
+}
+
+/// What happened so far, for tests to wait on.
+#[derive(Debug, Default)]
+struct Seen {
+    requests: Vec<Request>,
+    hung_up: usize,
+}
+
+impl FakeProvider {
+    /// Starts one on a free loopback port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let stage = Arc::new(Stage {
+            scripts: Mutex::default(),
+            releases: Semaphore::new(0),
+            seen: watch::Sender::default(),
+        });
+        let mut tasks = JoinSet::new();
+        let audience = Arc::clone(&stage);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, Arc::clone(&audience)));
+            }
+        });
+        Self { address, stage, _tasks: tasks }
+    }
+
+    /// Starts one whose first answer is `script`.
+    pub async fn playing(script: Script) -> Self {
+        let provider = Self::start().await;
+        provider.then(script);
+        provider
+    }
+
+    /// Queues what the next request gets. Past the queue each gets "Hello there."
+    pub fn then(&self, script: Script) {
+        self.stage.scripts.lock().expect("no test panicked in here").push_back(script);
+    }
+
+    /// Lets halted answers go on by so many steps.
+    pub fn release(&self, steps: usize) {
+        self.stage.releases.add_permits(steps);
+    }
+
+    /// Base address as a vendor writes it.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Waits for the request number `n`, counted from one.
+    pub async fn request(&self, n: usize) -> Request {
+        let mut seen = self.stage.seen.subscribe();
+        let waiting = seen.wait_for(|seen| seen.requests.len() >= n);
+        let seen = patiently(&format!("request {n} at the provider"), waiting).await;
+        seen.expect("the stage outlives this").requests[n - 1].clone()
+    }
+
+    /// How many requests came so far.
+    pub fn count(&self) -> usize {
+        self.stage.seen.borrow().requests.len()
+    }
+
+    /// Waits until the gateway has hung up on `n` answers that were not at their end.
+    pub async fn hung_up(&self, n: usize) {
+        let mut seen = self.stage.seen.subscribe();
+        let waiting = seen.wait_for(|seen| seen.hung_up >= n);
+        drop(patiently("the gateway to hang up on the provider", waiting).await);
+    }
+}
+
+/// How an answer ended on this side.
+enum Exit {
+    Kept,
+    Cut,
+    HungUp,
+}
+
+async fn serve(stream: TcpStream, stage: Arc<Stage>) {
+    drop(stream.set_nodelay(true));
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    while let Some(request) = read_request(&mut reader).await {
+        let exit = if request.path.ends_with("/chat/completions") {
+            let script = stage.next_script();
+            stage.seen.send_modify(|seen| seen.requests.push(request));
+            play(&script, &mut reader, &mut writer, &stage.releases).await
+        } else {
+            let nothing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+            if writer.write_all(nothing).await.is_ok() { Exit::Kept } else { Exit::Cut }
+        };
+        match exit {
+            Exit::Kept => {}
+            Exit::Cut => return,
+            Exit::HungUp => return stage.seen.send_modify(|seen| seen.hung_up += 1),
+        }
+    }
+}
+
+async fn play(
+    script: &Script,
+    reader: &mut BufReader<OwnedReadHalf>,
+    writer: &mut OwnedWriteHalf,
+    releases: &Semaphore,
+) -> Exit {
+    for step in script.steps() {
+        let went_on = match step {
+            Step::Bytes(bytes) => writer.write_all(&bytes).await.is_ok(),
+            Step::Wait => tokio::select! {
+                permit = releases.acquire() => {
+                    permit.expect("never closed").forget();
+                    true
+                }
+                () = gone(reader) => false,
+            },
+            Step::Stall => {
+                gone(reader).await;
+                false
+            }
+            Step::Cut => return Exit::Cut,
+        };
+        if !went_on {
+            return Exit::HungUp;
+        }
+    }
+    Exit::Kept
+}
+
+/// Waits until the peer closes.
+async fn gone(reader: &mut BufReader<OwnedReadHalf>) {
+    if matches!(reader.fill_buf().await, Ok(bytes) if !bytes.is_empty()) {
+        std::future::pending::<()>().await; // it spoke out of turn: leave that for the next request
+    }
+}
+
+async fn read_request(reader: &mut BufReader<OwnedReadHalf>) -> Option<Request> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if reader.read_until(b'\n', &mut head).await.ok()? == 0 {
+            return None;
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    let mut lines = head.lines();
+    let path = lines.next()?.split(' ').nth(1)?.to_owned();
+    let headers: Vec<_> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let mut body = vec![0; length.and_then(|(_, n)| n.parse().ok()).unwrap_or(0)];
+    reader.read_exact(&mut body).await.ok()?;
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    Some(Request { path, headers, body })
+}

@@ -1,0 +1,125 @@
+//! What a fake provider says, step by step. Bytes only; when they go out is `provider`'s.
+
+use serde_json::{Value, json};
+
+/// The script of one answer.
+#[derive(Debug, Clone)]
+pub struct Script {
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// Goes out as it is.
+    Bytes(Vec<u8>),
+    /// Waits for a release.
+    Wait,
+    /// Says nothing more until the peer hangs up.
+    Stall,
+    /// Hangs up.
+    Cut,
+}
+
+impl Script {
+    /// A complete answer in these pieces, with a count of tokens at the end.
+    pub fn saying(pieces: &[&str]) -> Self {
+        Self::head().pieces(pieces).ending("stop")
+    }
+
+    /// As [`Script::saying`], but each piece waits to be released.
+    pub fn halting(pieces: &[&str]) -> Self {
+        let script = pieces.iter().fold(Self::head(), |script, piece| script.wait().piece(piece));
+        script.ending("stop")
+    }
+
+    /// Takes the request and never says anything.
+    pub fn silent() -> Self {
+        Self { steps: vec![Step::Stall] }
+    }
+
+    /// Says these pieces, then nothing more, the connection open.
+    pub fn stalling(pieces: &[&str]) -> Self {
+        let mut script = Self::head().pieces(pieces);
+        script.steps.push(Step::Stall);
+        script
+    }
+
+    /// Says these pieces, then hangs up in the middle of a chunk.
+    pub fn cut(pieces: &[&str]) -> Self {
+        let mut script = Self::head().pieces(pieces);
+        script.steps.push(Step::Bytes(b"400\r\ndata: {\"id\":\"half".to_vec()));
+        script.steps.push(Step::Cut);
+        script
+    }
+
+    /// Says these pieces and ends the body in good order, but without the end mark of the dialect.
+    pub fn unfinished(pieces: &[&str]) -> Self {
+        let mut script = Self::head().pieces(pieces);
+        script.steps.push(Step::Bytes(b"0\r\n\r\n".to_vec()));
+        script
+    }
+
+    /// Answers another status, with any body.
+    pub fn refusing(status: u16, content_type: &str, body: &str) -> Self {
+        let head = format!(
+            "HTTP/1.1 {status} No\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Self { steps: vec![Step::Bytes((head + body).into_bytes())] }
+    }
+
+    /// Ends for another reason than having said everything.
+    pub fn saying_until(pieces: &[&str], reason: &str) -> Self {
+        Self::head().pieces(pieces).ending(reason)
+    }
+
+    pub(super) fn steps(&self) -> Vec<Step> {
+        self.steps.clone()
+    }
+
+    fn head() -> Self {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let opening = json!({ "role": "assistant", "content": "" });
+        Self { steps: vec![Step::Bytes(head.into())] }.delta(&opening, &Value::Null)
+    }
+
+    fn pieces(self, pieces: &[&str]) -> Self {
+        pieces.iter().fold(self, |script, piece| script.piece(piece))
+    }
+
+    fn piece(self, text: &str) -> Self {
+        self.delta(&json!({ "content": text }), &Value::Null)
+    }
+
+    fn wait(mut self) -> Self {
+        self.steps.push(Step::Wait);
+        self
+    }
+
+    fn ending(self, reason: &str) -> Self {
+        let usage = json!({ "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 });
+        let counted = json!({ "id": "a-1", "object": "chat.completion.chunk", "choices": [], "usage": usage });
+        let mut script =
+            self.delta(&json!({}), &json!(reason)).event(&counted.to_string()).event("[DONE]");
+        script.steps.push(Step::Bytes(b"0\r\n\r\n".to_vec()));
+        script
+    }
+
+    fn delta(self, delta: &Value, reason: &Value) -> Self {
+        let choice = json!({ "index": 0, "delta": delta, "finish_reason": reason });
+        let chunk = json!({ "id": "a-1", "object": "chat.completion.chunk", "choices": [choice] });
+        self.event(&chunk.to_string())
+    }
+
+    fn event(mut self, data: &str) -> Self {
+        let event = format!("data: {data}\n\n");
+        self.steps.push(Step::Bytes(format!("{:x}\r\n{event}\r\n", event.len()).into_bytes()));
+        self
+    }
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self::saying(&["Hello", " there", "."])
+    }
+}

@@ -1,0 +1,109 @@
+//! What a gateway is started with: environment, configuration file, the provider behind it.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use rand::RngExt as _;
+
+use crate::{Ended, FakeProvider, Gateway, mint, target};
+
+/// The model id under which [`Setup::with`] offers a fake provider.
+const FAKE: &str = "fake";
+
+/// How to start a gateway. The environment of the test itself is not passed on.
+#[derive(Debug, Clone)]
+#[must_use = "call start()"]
+pub struct Setup {
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) config: Option<String>,
+    pub(crate) secret: String,
+    providers: usize,
+}
+
+impl Setup {
+    /// A gateway with no model: a loopback port of its choice, a random secret.
+    pub fn new() -> Self {
+        let secret: String =
+            rand::rng().sample_iter(rand::distr::Alphanumeric).take(48).map(char::from).collect();
+        let mut setup = Self {
+            environment: BTreeMap::new(),
+            config: None,
+            secret: secret.clone(),
+            providers: 0,
+        };
+        // Compiling a plugin takes seconds: every test of a run shares what the first one compiled.
+        let cache = target().join("tests-compiled");
+        fs::create_dir_all(&cache).expect("the target directory is ours");
+        setup = setup.set("SLUICE_SANDBOX__CACHE_DIRECTORY", &cache.display().to_string());
+        setup.set("SLUICE_SERVER__BIND", "127.0.0.1:0").set("JWT_SECRET", &secret)
+    }
+
+    /// A gateway whose one model, `fake`, is answered by `provider` through the OpenAI plugin.
+    pub fn with(provider: &FakeProvider) -> Self {
+        Self::new().and(FAKE, provider)
+    }
+
+    /// One more model, by that id.
+    pub fn and(mut self, id: &str, provider: &FakeProvider) -> Self {
+        self.providers += 1;
+        let n = self.providers;
+        self.set(&format!("LLM_PROVIDER_{n}_ID"), id)
+            .set(&format!("LLM_PROVIDER_{n}_NAME"), id)
+            .set(&format!("LLM_PROVIDER_{n}_TYPE"), "openai")
+            .set(&format!("LLM_PROVIDER_{n}_ENDPOINT"), &provider.endpoint())
+            .set(&format!("LLM_PROVIDER_{n}_API_KEY"), "key-of-the-test")
+            .set(&format!("LLM_PROVIDER_{n}_MODEL"), &format!("upstream-{id}"))
+    }
+
+    /// Sets an environment variable.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes an environment variable away.
+    pub fn unset(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Passes a configuration file with this text.
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config = Some(toml.to_owned());
+        self
+    }
+
+    /// A token for `user`, as this gateway's identity provider would sign it.
+    pub fn token(&self, user: &str) -> String {
+        let header = serde_json::json!({ "alg": "HS256", "typ": "JWT" });
+        mint(&header, &crate::claims(user), &self.secret)
+    }
+
+    /// Starts the gateway and waits until it is ready.
+    pub async fn start(self) -> Gateway {
+        Gateway::start(self).await
+    }
+
+    /// Starts a gateway that ends by itself, and says how.
+    pub async fn ended(self) -> Ended {
+        crate::gateway::ended(&self, &["serve"]).await
+    }
+
+    /// Runs another command of the binary with this setup, to its end.
+    pub async fn run(self, arguments: &[&str]) -> Ended {
+        crate::gateway::ended(&self, arguments).await
+    }
+
+    /// Writes the configuration file, and names it on the command line.
+    pub(crate) fn arguments(&self, home: &Path) -> Vec<String> {
+        let Some(text) = &self.config else { return Vec::new() };
+        let file = home.join("sluice.toml");
+        fs::write(&file, text).expect("the test's folder is ours");
+        vec!["--config".to_owned(), file.display().to_string()]
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
