@@ -1,1 +1,32 @@
-//! Being built.
+//! The sandbox: untrusted components in, typed answers out. Wasmtime and nothing else.
+//!
+//! A [`Sandbox`] checks and compiles components; a [`Provider`] is one that passed; an [`Answer`] is a fresh instance of it that
+//! lives as long as one chat answer. Everything a guest could do to its host is bounded here: time, memory, output, log lines.
+//!
+//! No sockets, no credentials, no clock of day, no retries, and no opinion on the order of inputs: that is the gateway's.
+
+mod answer;
+mod cache;
+mod call;
+mod contract;
+mod convert;
+mod digest;
+mod engine;
+mod guest;
+mod limits;
+mod load;
+mod log;
+mod plain;
+mod provider;
+mod sandbox;
+mod ticker;
+
+pub use crate::answer::{Answer, Directive, Input, Output, Spent};
+pub use crate::cache::CacheError;
+pub use crate::call::{Budget, CallError};
+pub use crate::contract::ContractVersion;
+pub use crate::digest::Digest;
+pub use crate::limits::Limits;
+pub use crate::load::LoadError;
+pub use crate::provider::{Origin, Provider};
+pub use crate::sandbox::{Sandbox, SandboxSettings, StartError};

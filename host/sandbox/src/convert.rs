@@ -1,0 +1,5 @@
+//! Between the contract's generated types and the chat's own: one function a type, no decisions but bounds on text for logs.
+
+pub(crate) mod input;
+pub(crate) mod output;
+pub(crate) mod question;

@@ -1,0 +1,59 @@
+//! What one plugin may use. Plain numbers; `guest` and `answer` hold them up.
+
+use std::time::Duration;
+
+/// Bounds on one plugin's answers.
+///
+/// Times are guest time: how long the plugin's own code ran, in ticks of about a millisecond. Waiting for its turn, for the
+/// network or for the user costs a plugin nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// For instantiating and `configure` together, once an answer.
+    pub configure: Duration,
+    /// For `start`.
+    pub start: Duration,
+    /// For each `step`.
+    pub step: Duration,
+    /// For all calls of one answer together.
+    pub answer: Duration,
+    /// Linear memory in bytes; at most [`Limits::MAX_MEMORY_BYTES`], more is cut to it.
+    pub memory_bytes: usize,
+    /// Table elements, over all tables.
+    pub table_elements: usize,
+    /// Bytes that one call may hand over, structure included.
+    pub step_bytes: usize,
+    /// Bytes of text in the events and requests of one answer.
+    pub answer_bytes: usize,
+    /// Events that any call may yield.
+    pub events_per_step: usize,
+    /// Events that a step may yield on top, for each frame it was given.
+    pub events_per_frame: usize,
+    /// Log lines of one answer.
+    pub log_lines: u32,
+    /// Answers of this plugin at a time; `None` is as many as the pool has.
+    pub live_answers: Option<usize>,
+}
+
+impl Limits {
+    /// Largest linear memory that the pool has room for.
+    pub const MAX_MEMORY_BYTES: usize = 16 << 20;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            configure: Duration::from_millis(20),
+            start: Duration::from_millis(50),
+            step: Duration::from_millis(20),
+            answer: Duration::from_secs(10),
+            memory_bytes: Self::MAX_MEMORY_BYTES,
+            table_elements: 20_000,
+            step_bytes: 4 << 20,
+            answer_bytes: 64 << 20,
+            events_per_step: 64,
+            events_per_frame: 4,
+            log_lines: 200,
+            live_answers: None,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A provider plugin that passed every check, ready to answer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sluice_chat::id::Instant;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+
+use crate::answer::{Answer, Live, begin};
+use crate::call::CallError;
+use crate::contract::{ContractVersion, ProviderPluginPre, lifecycle};
+use crate::convert::output::provider_error;
+use crate::digest::Digest;
+use crate::guest::Guest;
+use crate::limits::Limits;
+use crate::log::Journal;
+use crate::ticker::Ticker;
+
+/// What plugins are told of their host.
+const HOST: &str = concat!("sluice ", env!("CARGO_PKG_VERSION"), ", contract 0.1.0");
+
+/// Where a component's machine code came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Compiled just now.
+    Compiled,
+    /// Read from the cache.
+    Cached,
+}
+
+/// A provider plugin. Cheap to clone; clones are one plugin.
+#[derive(Debug, Clone)]
+pub struct Provider(Arc<Checked>);
+
+/// What loading made of a component.
+pub(crate) struct Checked {
+    pub(crate) name: String,
+    pub(crate) digest: Digest,
+    pub(crate) contract: ContractVersion,
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    pub(crate) origin: Origin,
+    pub(crate) settings: String,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) engine: Engine,
+    pub(crate) pre: ProviderPluginPre<Guest>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) places: Option<Arc<Semaphore>>,
+    pub(crate) ticker: Arc<Ticker>,
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checked")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    pub(crate) fn new(checked: Checked) -> Self {
+        Self(Arc::new(checked))
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// SHA-256 of its component.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// Version of the contract that it was built for.
+    pub fn contract(&self) -> &ContractVersion {
+        &self.0.contract
+    }
+
+    /// Interfaces it imports, with versions.
+    pub fn imports(&self) -> &[String] {
+        &self.0.imports
+    }
+
+    /// Interfaces it exports, with versions.
+    pub fn exports(&self) -> &[String] {
+        &self.0.exports
+    }
+
+    /// Whether it had to be compiled.
+    pub fn origin(&self) -> Origin {
+        self.0.origin
+    }
+
+    /// Begins an answer: a fresh instance, told its settings, the time and a seed for randomness.
+    pub async fn answer(&self, now: Instant, seed: u64) -> Result<Answer, CallError> {
+        let checked = &*self.0;
+        let permit = match &checked.places {
+            Some(places) => {
+                Some(Arc::clone(places).try_acquire_owned().map_err(|_taken| CallError::Busy)?)
+            }
+            None => None,
+        };
+        let journal = Arc::clone(&checked.journal);
+        let mut store = Guest::store(&checked.engine, &checked.limits, journal);
+        begin(&mut store, checked.limits.configure);
+        let ticking = checked.ticker.tick();
+
+        let plugin = match checked.pre.instantiate_async(&mut store).await {
+            Ok(plugin) => plugin,
+            Err(error) => return Err(CallError::new(store.data(), error)),
+        };
+        let context = lifecycle::Context {
+            settings: checked.settings.clone(),
+            now: now.0,
+            seed,
+            host: HOST.to_owned(),
+        };
+        match plugin.sluice_plugin_lifecycle().call_configure(&mut store, &context).await {
+            Ok(configured) => {
+                configured.map_err(|error| CallError::Refused(provider_error(error)))?;
+            }
+            Err(error) => return Err(CallError::new(store.data(), error)),
+        }
+        let guest = plugin.sluice_plugin_provider().answer();
+        let answer = match guest.call_constructor(&mut store).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(CallError::new(store.data(), error)),
+        };
+
+        drop(ticking);
+        let live = Live { store, plugin, answer, _permit: permit };
+        Ok(Answer::new(live, Arc::clone(&checked.limits), Arc::clone(&checked.ticker)))
+    }
+}

@@ -1,0 +1,84 @@
+//! The sandbox as a whole: one engine, one pool, one clock. Immutable once started.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cache::{Cache, CacheError};
+use crate::digest::Digest;
+use crate::engine::engine;
+use crate::limits::Limits;
+use crate::load::{Bench, LoadError, Order};
+use crate::provider::Provider;
+use crate::ticker::Ticker;
+
+/// How a sandbox is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxSettings {
+    /// Answers at a time, over all plugins. Reserves address space, not memory.
+    pub max_answers: u32,
+    /// Where compiled components are kept; nowhere if none. Created if missing, and closed to other users.
+    pub cache_directory: Option<PathBuf>,
+}
+
+impl Default for SandboxSettings {
+    fn default() -> Self {
+        Self { max_answers: 2_000, cache_directory: None }
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Wasmtime could not be set up: most likely too little address space for so many answers.
+    #[error("the sandbox has no room for {max_answers} answers")]
+    Engine {
+        /// What was asked for.
+        max_answers: u32,
+        /// What wasmtime said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The system gave no thread for the clock.
+    #[error("the sandbox has no thread for its clock")]
+    Ticker(#[source] std::io::Error),
+    /// The compile cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// Where plugins run. Cheap to clone; clones are one sandbox. Its clock stops when the last provider and answer are gone too.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    bench: Bench,
+}
+
+impl Sandbox {
+    /// Sets up engine, pool and clock.
+    pub fn new(settings: SandboxSettings) -> Result<Self, StartError> {
+        let SandboxSettings { max_answers, cache_directory } = settings;
+        let engine = engine(max_answers).map_err(|error| StartError::Engine {
+            max_answers,
+            source: error.into_boxed_dyn_error(),
+        })?;
+        let cache = match cache_directory {
+            Some(directory) => Some(Arc::new(Cache::open(&directory, &engine)?)),
+            None => None,
+        };
+        let ticker = Ticker::start(engine.clone()).map_err(StartError::Ticker)?;
+        Ok(Self { bench: Bench { engine, cache, ticker: Arc::new(ticker) } })
+    }
+
+    /// Checks a component, compiles it off the runtime, and tries it once with its settings (at time zero).
+    ///
+    /// `name` is what it is called in logs; with `pin`, no other component than that is taken; `settings_json` is handed to the
+    /// plugin as it is.
+    pub async fn load(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        pin: Option<&Digest>,
+        limits: Limits,
+        settings_json: &str,
+    ) -> Result<Provider, LoadError> {
+        self.bench.load(Order { name, bytes, pin, limits, settings: settings_json }).await
+    }
+}
