@@ -1,0 +1,19 @@
+//! What one plugin instance may reach, by the names its descriptions use.
+
+use std::collections::BTreeMap;
+
+use crate::credential::Credential;
+use crate::destination::Destination;
+
+/// A destination and the credentials that may be sent there, by scheme name.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Where it is.
+    pub destination: Destination,
+    /// What may be added to requests. A scheme of one endpoint is unknown at any other.
+    pub credentials: BTreeMap<String, Credential>,
+}
+
+/// The endpoints of one plugin instance, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints(pub BTreeMap<String, Endpoint>);

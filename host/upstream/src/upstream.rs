@@ -1,0 +1,95 @@
+//! The client behind all exchanges: connections, TLS, the way from a description to a response.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use reqwest::{Client, ClientBuilder, redirect, retry};
+use sluice_chat::exchange;
+use tokio::time::timeout;
+
+use crate::blob::Blobs;
+use crate::endpoint::Endpoints;
+use crate::error::{ExchangeError, StartError};
+use crate::request::Request;
+use crate::response::Response;
+
+/// Longest wait for a connection, TLS included. The first-byte timeout may end it sooner.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections kept open per host while nobody uses them.
+const IDLE_CONNECTIONS: usize = 32;
+
+/// How long an exchange may be silent. How long it may take as a whole is the caller's to limit,
+/// by dropping it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the call until the response's head, connecting and sending included. A description may
+    /// ask for less.
+    pub first_byte: Duration,
+    /// Between reads of the body.
+    pub idle: Duration,
+}
+
+/// Performs exchanges. Cheap to clone; clones share connections.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    client: Client,
+}
+
+impl Upstream {
+    /// Sets the client up. Without certificates of authorities on this machine plain http works and
+    /// https fails with [`ExchangeError::Tls`].
+    pub fn new() -> Result<Self, StartError> {
+        // The one thing of ours that is global: the first to install a provider wins, and nobody
+        // else in the process installs another.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = builder().build().or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "no certificates of authorities, https endpoints will fail");
+            builder().tls_certs_only([]).build()
+        });
+        Ok(Self { client: client.map_err(StartError::Client)? })
+    }
+
+    /// Checks a description, sends it and waits for the response's head.
+    ///
+    /// Dropping the future, or later the response, ends the exchange: an HTTP/1 connection is
+    /// closed, an HTTP/2 stream reset.
+    pub async fn exchange(
+        &self,
+        endpoints: &Endpoints,
+        request: exchange::Request,
+        blobs: &Blobs,
+        timeouts: &Timeouts,
+    ) -> Result<Response, ExchangeError> {
+        let Request { method, url, mut headers, credential, body, framing, timeout: asked } =
+            Request::check(endpoints, request, blobs)?;
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(credential) = credential {
+            credential.sign(&mut headers);
+        }
+        let mut sent = self.client.request(method, url);
+        if let Some(body) = body {
+            // Told beforehand: some upstreams do not take a body of unknown length.
+            headers.insert(CONTENT_LENGTH, body.length().into());
+            sent = sent.body(body.into_sent());
+        }
+        let patience = asked.map_or(timeouts.first_byte, |asked| asked.min(timeouts.first_byte));
+        let response = timeout(patience, sent.headers(headers).send())
+            .await
+            .map_err(|_| ExchangeError::NoFirstByte)?
+            .map_err(ExchangeError::while_sending)?;
+        Response::begin(response, framing, timeouts.idle)
+    }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+}
