@@ -1,1 +1,136 @@
-//! Being built.
+//! Write a plugin for the Sluice gateway.
+//!
+//! A provider plugin translates between the gateway's chat vocabulary and one vendor's HTTP API. It opens no socket, sees no key
+//! and waits for nothing: it says which [`Request`] it wants sent and reads the [`Frame`]s that come back.
+//! Most vendors take one type with three short methods:
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Provider, Request};
+//!
+//! /// What the operator may set. `null` and `{}` are `Settings::default()`.
+//! #[derive(Default, Deserialize)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct Settings {
+//!     safe_mode: bool,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Ask<'a> {
+//!     model: &'a str,
+//!     prompt: String,
+//!     safe_mode: bool,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Piece {
+//!     #[serde(default)]
+//!     text: String,
+//!     finished: Option<String>,
+//! }
+//!
+//! /// One answer of one vendor. A fresh value is made for each answer.
+//! #[derive(Default)]
+//! struct Acme;
+//!
+//! impl Provider for Acme {
+//!     type Settings = Settings;
+//!
+//!     /// What to send. Host, base path and key come from the operator's configuration.
+//!     fn request(&mut self, cx: &Context<Settings>, chat: &ChatRequest) -> Result<Request, Error> {
+//!         let prompt = chat.last_user_text();
+//!         Request::post("/v1/generate").json(&Ask {
+//!             model: &chat.model,
+//!             prompt,
+//!             safe_mode: cx.settings.safe_mode,
+//!         })
+//!     }
+//!
+//!     /// What one frame of the answer means.
+//!     fn frame(
+//!         &mut self,
+//!         _: &Context<Settings>,
+//!         frame: &Frame,
+//!         events: &mut Events,
+//!     ) -> Result<Flow, Error> {
+//!         let piece: Piece = frame.json()?;
+//!         events.text(piece.text);
+//!         match piece.finished.as_deref() {
+//!             None => Ok(Flow::More),
+//!             Some(reason) => {
+//!                 events.finish(reason);
+//!                 Ok(Flow::Done)
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! sluice_sdk::provider!(Acme);
+//! ```
+//!
+//! Build it as a `cdylib` for `wasm32-unknown-unknown`; natively the same crate compiles for unit tests, and `sluice-testkit`
+//! replays recorded exchanges against it.
+//!
+//! # What the SDK sees to
+//!
+//! [`Machine`] drives a [`Provider`] and keeps its answers true:
+//!
+//! - A body that ends before the provider called [`Events::finish`] is an error, never an end. So is [`Flow::Done`] without it.
+//! - A response that is not 2xx goes to [`Provider::failure`], which by default reads status and `retry-after`.
+//! - A broken connection is an error of the right kind, whatever was said before.
+//! - The end of the answer is said once and last, however often and early the provider says it.
+//! - Settings that cannot be read fail when the plugin is loaded.
+//! - A panic is logged before it ends the answer.
+//!
+//! # Names
+//!
+//! Two names join a plugin to the operator's configuration: [`Request`] asks for the endpoint `api`
+//! and the auth scheme `bearer` unless told otherwise.
+//!
+//! # Odd vendors
+//!
+//! What polls, uploads first or answers without a network implements [`Answer`], the layer below, and exports it with
+//! [`answer!`]. There is no async, no clock and no randomness in a plugin: [`Context::now_ms`] and [`Context::seed`] are given.
+
+mod answer;
+#[doc(hidden)]
+pub mod bindings;
+mod body;
+mod chat;
+mod context;
+mod error;
+mod events;
+#[doc(hidden)]
+pub mod export;
+mod finish;
+mod frame;
+mod head;
+mod http_date;
+pub mod log;
+mod machine;
+mod provider;
+mod request;
+mod retry_after;
+mod usage;
+
+pub use answer::{Answer, Plugin};
+pub use bindings::{
+    exports::sluice::plugin::provider::{Directive, Input, Output},
+    sluice::plugin::{
+        chat::{
+            BlobRef, ChatEvent, ChatRequest, Content, FinishReason, FunctionDef, Message,
+            OutputFormat, Part, Reasoning, Role, SchemaFormat, ToolCall, ToolChoice, ToolContent,
+            ToolDef, ToolDelta, ToolResult,
+        },
+        http::{Auth, Body, Frame, Framing, Head, Method, Piece, Request, TransportFailure},
+        types::{ErrorKind, Extra, Field, PluginError as Error, RetryHint, Usage},
+    },
+};
+pub use body::{JsonArray, JsonBody, JsonObject};
+pub use context::Context;
+pub use events::Events;
+pub use machine::Machine;
+pub use provider::{Flow, Provider};
+pub use request::DEFAULT_ENDPOINT;
+pub use request::DEFAULT_SCHEME;
+pub use retry_after::retry_after_ms;

@@ -1,0 +1,62 @@
+//! The comfortable layer: one request, its frames, its failure.
+
+use serde::de::DeserializeOwned;
+
+use crate::{ChatRequest, Context, Error, Events, Frame, Head, Request};
+
+/// Whether an answer goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// More frames are expected.
+    More,
+    /// Complete; what the upstream sends after it is not read.
+    Done,
+}
+
+/// A vendor that answers a chat with one HTTP exchange. A fresh value is made for each answer.
+pub trait Provider: Default + 'static {
+    /// Settings of the plugin's configuration. `null` and `{}` are `Default`.
+    type Settings: DeserializeOwned + Default + 'static;
+
+    /// The request that asks for this chat.
+    fn request(
+        &mut self,
+        cx: &Context<Self::Settings>,
+        chat: &ChatRequest,
+    ) -> Result<Request, Error>;
+
+    /// One frame of a 2xx response.
+    fn frame(
+        &mut self,
+        cx: &Context<Self::Settings>,
+        frame: &Frame,
+        events: &mut Events,
+    ) -> Result<Flow, Error>;
+
+    /// The head of a 2xx response, before its first frame.
+    fn head(&mut self, _cx: &Context<Self::Settings>, _head: &Head) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The orderly end of the body, for vendors whose end is the end of the body: say [`Events::finish`] here.
+    /// Where neither this nor a frame did, the answer fails.
+    fn end(&mut self, _cx: &Context<Self::Settings>, _events: &mut Events) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// A response that is not 2xx. `body` holds at most 64 KiB of it.
+    fn failure(&mut self, cx: &Context<Self::Settings>, head: &Head, body: &str) -> Error {
+        Error::from_response(head, body, cx.now_ms)
+    }
+}
+
+/// Exports a type that implements [`Provider`] as the plugin.
+#[macro_export]
+macro_rules! provider {
+    ($provider:ty) => {
+        impl $crate::Plugin for $provider {
+            type Answer = $crate::Machine<$provider>;
+        }
+        $crate::__export!($provider);
+    };
+}
