@@ -205,7 +205,7 @@ impl Client {
         if kind(frame) == "ack" {
             self.session = Some(session.to_owned());
             heard.insert(seq);
-        } else if EVENTS.contains(&kind(frame)) {
+        } else if is_event(frame) {
             let first = frame["first_seq"].as_u64().unwrap_or(seq);
             assert!(first <= seq, "{frame}");
             for position in first..=seq {
@@ -248,6 +248,12 @@ impl Client {
         Answer::of(&self.frames_until("the last piece of an answer", is_last_piece).await)
     }
 
+    /// Hears on to the last piece of an answer whose first pieces were read already.
+    pub async fn answer_end(&mut self) -> Value {
+        let mut frames = self.frames_until("the last piece of an answer", is_last_piece).await;
+        frames.pop().expect("frames_until returns at least one")
+    }
+
     /// Sends a ping and returns what came before the pong: nothing, when nothing was on its way.
     pub async fn settled(&mut self) -> Vec<Value> {
         self.send(&json!({ "type": "ping" })).await;
@@ -266,6 +272,12 @@ impl Client {
     pub async fn leave(mut self) {
         drop(self.socket.close(None).await);
     }
+}
+
+/// Whether a frame stands at a position of its own; a change of model is told as a status.
+fn is_event(frame: &Value) -> bool {
+    let changed = kind(frame) == "connection_status" && frame["model_id"].is_string();
+    changed || EVENTS.contains(&kind(frame))
 }
 
 /// Whether a frame is the last piece of an answer.

@@ -57,6 +57,11 @@ impl Gateway {
     /// Sends SIGTERM and waits for the end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
+        self.stop_already().await
+    }
+
+    /// Waits for the end that a signal asked for.
+    pub async fn stop_already(&mut self) -> ExitStatus {
         patiently("the gateway to drain", self.child.wait()).await.expect("waited for")
     }
 

@@ -24,6 +24,7 @@ pub use client::{Client, Dial, Refusal};
 pub use gateway::{Ended, Gateway};
 pub use http::{Call, Reply};
 pub use local_model::LocalModel;
+pub use nix::sys::signal::Signal;
 pub use provider::{FakeProvider, Request, Script};
 pub use proxy::Proxy;
 pub use setup::Setup;

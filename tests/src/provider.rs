@@ -63,13 +63,16 @@ fn text(value: &Value) -> &str {
 #[derive(Debug)]
 struct Stage {
     scripts: Mutex<VecDeque<Script>>,
+    otherwise: Mutex<Script>,
     releases: Semaphore,
     seen: watch::Sender<Seen>,
 }
 
 impl Stage {
     fn next_script(&self) -> Script {
-        self.scripts.lock().expect("no test panicked in here").pop_front().unwrap_or_default()
+        let queued = self.scripts.lock().expect("no test panicked in here").pop_front();
+        let otherwise = || self.otherwise.lock().expect("no test panicked in here").clone();
+        queued.unwrap_or_else(otherwise)
     }
 }
 
@@ -87,6 +90,7 @@ impl FakeProvider {
         let address = listener.local_addr().expect("bound").to_string();
         let stage = Arc::new(Stage {
             scripts: Mutex::default(),
+            otherwise: Mutex::default(),
             releases: Semaphore::new(0),
             seen: watch::Sender::default(),
         });
@@ -111,6 +115,11 @@ impl FakeProvider {
     /// Queues what the next request gets. Past the queue each gets "Hello there."
     pub fn then(&self, script: Script) {
         self.stage.scripts.lock().expect("no test panicked in here").push_back(script);
+    }
+
+    /// Sets what each request past the queue gets.
+    pub fn always(&self, script: Script) {
+        *self.stage.otherwise.lock().expect("no test panicked in here") = script;
     }
 
     /// Lets halted answers go on by so many steps.

@@ -15,7 +15,7 @@ const FAKE: &str = "fake";
 pub struct Setup {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) config: Option<String>,
-    pub(crate) secret: String,
+    secret: String,
     providers: usize,
 }
 
@@ -70,6 +70,11 @@ impl Setup {
     pub fn config(mut self, toml: &str) -> Self {
         self.config = Some(toml.to_owned());
         self
+    }
+
+    /// What tokens are signed with.
+    pub fn secret(&self) -> &str {
+        &self.secret
     }
 
     /// A token for `user`, as this gateway's identity provider would sign it.

@@ -1,0 +1,139 @@
+//! The process: how it starts, refuses to start, and ends.
+
+use std::net::TcpListener;
+
+use sluice_tests::{FakeProvider, Setup, Signal};
+
+#[tokio::test]
+async fn a_port_in_use_is_told_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+
+    let ended = Setup::new().set("SLUICE_SERVER__BIND", &address).ended().await;
+
+    assert_eq!(ended.code, Some(69), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&address), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "", "no readiness line");
+}
+
+#[tokio::test]
+async fn all_problems_of_a_configuration_are_told_at_once() {
+    let config = "
+[server]
+bind = \"nowhere\"
+max_conections = 5
+
+[limits]
+max_content = -3
+messages = \"many\"
+
+[session]
+ttl = \"soon\"
+";
+    for command in [&["serve"][..], &["check"][..]] {
+        let setup = Setup::new().unset("SLUICE_SERVER__BIND").set("JWT_SECRET", "too short");
+        let ended = setup.config(config).run(command).await;
+
+        assert_eq!(ended.code, Some(64), "{command:?} {}", ended.stderr);
+        let told = ended.stderr + &ended.stdout;
+        for key in ["bind", "max_conections", "max_content", "messages", "ttl", "jwt_secret"] {
+            assert!(
+                told.to_lowercase().contains(key),
+                "{command:?} says nothing of {key}:\n{told}"
+            );
+        }
+        assert!(told.contains("sluice.toml"), "the file is named:\n{told}");
+        assert!(!told.contains("too short"), "a secret is never printed:\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_of_digits_or_a_truth_value_is_still_text() {
+    for secret in ["12345678901234567890123456789012345678", "true"] {
+        let ended = Setup::new().set("JWT_SECRET", secret).run(&["check"]).await;
+
+        let told = ended.stderr + &ended.stdout;
+        assert!(!told.contains(secret), "a secret is never printed:\n{told}");
+        assert!(!told.contains("invalid type"), "the environment has only text:\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_placeholder_is_no_secret() {
+    let secret = "CHANGE_ME_CHANGE_ME_CHANGE_ME_CHANGE_ME_CHANGE_ME";
+
+    let ended = Setup::new().set("JWT_SECRET", secret).ended().await;
+
+    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_not_there_stops_the_start() {
+    let config = "
+[plugins.mine]
+source = \"file:nowhere/mine.wasm\"
+
+[[models]]
+id = \"m\"
+plugin = \"mine\"
+upstream = \"m\"
+";
+    let ended = Setup::new().config(config).ended().await;
+
+    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+    assert!(ended.stderr.contains("mine"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn check_says_what_would_run() {
+    let provider = FakeProvider::start().await;
+
+    let ended = Setup::with(&provider).run(&["check"]).await;
+
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("openai"), "{}", ended.stdout);
+    let told = ended.stdout + &ended.stderr;
+    assert!(!told.contains("key-of-the-test"), "{told}");
+}
+
+#[tokio::test]
+async fn version_and_help_are_there() {
+    for (argument, word) in [("--version", "sluice"), ("--help", "serve")] {
+        let ended = Setup::new().run(&[argument]).await;
+
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stdout.contains(word), "{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn a_token_made_by_the_tool_opens_the_gateway() {
+    let gateway = Setup::new().start().await;
+
+    let made = gateway.setup().clone().run(&["token", "--user", "alice", "--ttl", "1h"]).await;
+    let opened = gateway.dial().bearer(made.stdout.trim()).open().await;
+
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    assert_eq!(opened.expect("it opens").greeting["user_id"], "alice");
+}
+
+#[tokio::test]
+async fn an_interrupt_is_a_polite_stop() {
+    let mut gateway = Setup::new().start().await;
+
+    gateway.signal(Signal::SIGINT);
+
+    assert_eq!(gateway.stop_already().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_last_sentence_of_a_client_is_not_in_the_log() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).set("SLUICE_TELEMETRY__LEVEL", "debug").start().await;
+
+    gateway.connect("alice").await.ask("a-very-private-sentence").await;
+
+    assert!(!gateway.log().contains("very-private"), "prompts are never logged");
+}

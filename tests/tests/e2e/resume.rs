@@ -1,0 +1,119 @@
+//! Coming back after a lost connection: exactly what was missed, or told that it cannot be had.
+
+use serde_json::{Value, json};
+use sluice_tests::{Answer, FakeProvider, Proxy, Script, Setup, kind};
+
+fn resume(session: &str, position: &Value) -> Value {
+    json!({ "type": "resume", "session_id": session, "epoch": position["epoch"], "seq": position["seq"] })
+}
+
+#[tokio::test]
+async fn a_cut_connection_resumes_in_mid_answer_without_loss_or_repetition() {
+    let pieces = ["Once ", "upon ", "a ", "time ", "there ", "was."];
+    let provider = FakeProvider::playing(Script::halting(&pieces)).await;
+    let gateway = Setup::with(&provider).start().await;
+    let wire = Proxy::to(gateway.address()).await;
+    let dial = gateway.dial().through(wire.address()).bearer(&gateway.token("alice"));
+    let dial = dial.header("Host", gateway.address());
+    let mut alice = dial.clone().open().await.expect("it opens");
+    alice.say("Tell me a story").await;
+    provider.release(2);
+    let mut heard =
+        alice.frames_until("the second piece", |frame| frame["content"] == "upon ").await;
+    let session = alice.session().to_owned();
+    wire.cut();
+    provider.release(2);
+    assert_eq!(alice.closed().await, None);
+
+    let mut again = dial.open().await.expect("it opens");
+    again.send(&resume(&session, heard.last().expect("two pieces"))).await;
+    let status = again.next_frame().await;
+    provider.release(2);
+    heard.extend(again.frames_until("the end", |frame| frame["finish_reason"].is_string()).await);
+
+    assert_eq!(status["type"], "connection_status", "{status}");
+    assert_eq!(status["resumed"], true, "{status}");
+    assert_eq!(Answer::of(&heard).text, pieces.concat());
+    assert_eq!(again.missed(&session), [] as [u64; 0]);
+}
+
+#[tokio::test]
+async fn a_resume_from_the_beginning_replays_everything_in_order() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    alice.say("First").await;
+    let ack = alice.next_of("ack").await;
+    alice.answer().await;
+    alice.ask("Second").await;
+    let session = alice.session().to_owned();
+
+    let before = json!({ "epoch": ack["epoch"], "seq": ack["seq"].as_u64().expect("a seq") - 1 });
+    let mut again = gateway.connect("alice").await;
+    again.send(&resume(&session, &before)).await;
+    let frames = again.settled().await;
+
+    assert_eq!(frames[0]["resumed"], true, "{frames:#?}");
+    let told: Vec<_> = frames[1..].iter().map(kind).collect();
+    let mut expected = told.clone();
+    expected.dedup();
+    assert_eq!(
+        expected,
+        ["user_message", "loading", "ai_response", "user_message", "loading", "ai_response"]
+    );
+    assert_eq!(frames[1]["content"], "First");
+    assert_eq!(frames[1]["seq"], ack["seq"]);
+    assert_eq!(again.missed(&session), [] as [u64; 0]);
+}
+
+#[tokio::test]
+async fn a_resume_at_the_head_replays_nothing() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    let answer = alice.ask("First").await;
+    let session = alice.session().to_owned();
+
+    let mut again = gateway.connect("alice").await;
+    again.send(&resume(&session, answer.pieces.last().expect("pieces"))).await;
+    let frames = again.settled().await;
+
+    assert_eq!(frames.len(), 1, "{frames:#?}");
+    assert_eq!(frames[0]["resumed"], true);
+}
+
+#[tokio::test]
+async fn a_position_that_never_was_is_not_guessed_at() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    let last = alice.ask("First").await.pieces.last().expect("pieces").clone();
+    let session = alice.session().to_owned();
+    let epoch = last["epoch"].as_u64().expect("an epoch");
+
+    for (epoch, seq) in [(epoch, 1_000_000), (epoch + 7, 1), (u64::MAX, u64::MAX)] {
+        let mut again = gateway.connect("alice").await;
+        again.send(&resume(&session, &json!({ "epoch": epoch, "seq": seq }))).await;
+        let status = again.next_frame().await;
+
+        assert_eq!(status["resumed"], false, "{epoch} {seq}: {status}");
+        assert_eq!(status["seq"], last["seq"], "the way on is told: {status}");
+        assert_eq!(again.ask("Still there?").await.finish_reason, "stop");
+    }
+}
+
+#[tokio::test]
+async fn opening_with_a_session_shows_the_running_answer_from_its_beginning() {
+    let provider = FakeProvider::playing(Script::halting(&["Once ", "upon ", "a time."])).await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut phone = gateway.connect("alice").await;
+    phone.say("Tell me a story").await;
+    provider.release(2);
+    phone.frames_until("two pieces", |frame| frame["content"] == "upon ").await;
+
+    let desk = gateway.dial().bearer(&gateway.token("alice")).query("session_id", phone.session());
+    let mut desk = desk.open().await.expect("it opens");
+    provider.release(1);
+
+    assert_eq!(desk.answer().await.text, "Once upon a time.");
+}
