@@ -28,6 +28,7 @@ pub struct Page {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: String,
     sent: u64,
+    loads: u64,
     /// Exceptions of the page's script, and what its content policy refused.
     pub complaints: Vec<String>,
 }
@@ -65,7 +66,8 @@ impl Browser {
     /// Opens `url` in a page of its own and waits until it is loaded.
     pub async fn open(&self, url: &str) -> Page {
         let (socket, _) = connect_async(&self.address).await.expect("the browser listens");
-        let mut page = Page { socket, session: String::new(), sent: 0, complaints: Vec::new() };
+        let mut page =
+            Page { socket, session: String::new(), sent: 0, loads: 0, complaints: Vec::new() };
         let target = page.call("Target.createTarget", json!({ "url": "about:blank" })).await;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = page.call("Target.attachToTarget", attach).await;
@@ -73,8 +75,7 @@ impl Browser {
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
             page.call(domain, json!({})).await;
         }
-        page.call("Page.navigate", json!({ "url": url })).await;
-        page.until("document.readyState === 'complete'").await;
+        page.load("Page.navigate", json!({ "url": url })).await;
         page
     }
 }
@@ -101,6 +102,22 @@ impl Page {
              }})"
         );
         patiently(condition, self.evaluate(&watched)).await;
+    }
+
+    /// Loads the page anew, with what its tab remembers.
+    pub async fn reload(&mut self) {
+        self.load("Page.reload", json!({})).await;
+    }
+
+    async fn load(&mut self, method: &str, parameters: Value) {
+        let before = self.loads;
+        self.call(method, parameters).await;
+        patiently("the page to be loaded", async {
+            while self.loads == before {
+                self.news().await;
+            }
+        })
+        .await;
     }
 
     /// Types into whatever has the focus, then presses Enter.
@@ -138,21 +155,31 @@ impl Page {
             command["sessionId"] = json!(self.session);
         }
         self.socket.send(Message::text(command.to_string())).await.expect("the browser lives");
+        let id = self.sent;
         patiently(method, async {
             loop {
-                let heard = self.socket.next().await.expect("the browser lives").expect("a frame");
-                let Message::Text(text) = heard else { continue };
-                let news: Value = serde_json::from_str(&text).expect("JSON");
-                if news["id"] == self.sent {
+                let news = self.news().await;
+                if news["id"] == id {
                     assert!(news["error"].is_null(), "{method}: {news}");
                     return news["result"].clone();
-                }
-                let entry = &news["params"]["entry"];
-                if news["method"] == "Runtime.exceptionThrown" || entry["source"] == "security" {
-                    self.complaints.push(news["params"].to_string());
                 }
             }
         })
         .await
+    }
+
+    /// The next thing the browser says, noted when it is about the page.
+    async fn news(&mut self) -> Value {
+        loop {
+            let heard = self.socket.next().await.expect("the browser lives").expect("a frame");
+            let Message::Text(text) = heard else { continue };
+            let news: Value = serde_json::from_str(&text).expect("JSON");
+            self.loads += u64::from(news["method"] == "Page.loadEventFired");
+            let refused = news["params"]["entry"]["source"] == "security";
+            if news["method"] == "Runtime.exceptionThrown" || refused {
+                self.complaints.push(news["params"].to_string());
+            }
+            return news;
+        }
     }
 }

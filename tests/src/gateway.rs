@@ -54,6 +54,13 @@ impl Gateway {
         (self.child, self.output, self.address) = launch(&self.setup, self.home.path()).await;
     }
 
+    /// As [`Gateway::start_again`], at the address it had.
+    pub async fn start_again_there(&mut self) {
+        let address = self.address.clone();
+        let setup = self.setup.clone().set("SLUICE_SERVER__BIND", &address);
+        (self.child, self.output, self.address) = launch(&setup, self.home.path()).await;
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);

@@ -40,6 +40,14 @@ pub async fn patiently<T>(what: &str, event: impl Future<Output = T>) -> T {
     came.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
 }
 
+/// Says that a part was not run, and why. Where nothing may be left out (`CI=true`), that is a failure.
+#[expect(clippy::print_stdout, reason = "the summary of a run counts these lines")]
+pub fn not_run(what: &str, why: &str) {
+    let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!strict, "NOT RUN: {what} ({why})");
+    println!("NOT RUN: {what} ({why})");
+}
+
 /// Reads the `type` of a frame; empty when there is none.
 pub fn kind(frame: &serde_json::Value) -> &str {
     frame["type"].as_str().unwrap_or_default()

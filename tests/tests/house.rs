@@ -1,0 +1,221 @@
+//! The house rules that a compiler does not hold: who may know whom, and what no file may say.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
+
+use serde_json::Value;
+use sluice_tests::root;
+
+/// Who knows whom in this workspace, development dependencies included.
+struct Edges(BTreeMap<String, Crate>);
+
+struct Crate {
+    /// Folder below the repository.
+    folder: String,
+    /// Crates of the workspace it depends on.
+    ours: BTreeSet<String>,
+    /// Of those, the ones beside its tests only are left out here.
+    linked: BTreeSet<String>,
+    /// Every dependency, whosever.
+    all: BTreeSet<String>,
+}
+
+fn edges() -> Edges {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let members: BTreeSet<_> = packages.iter().map(|package| word(&package["name"])).collect();
+    let mut crates = BTreeMap::new();
+    for package in packages {
+        let manifest = word(&package["manifest_path"]);
+        let folder = Path::new(&manifest).parent().expect("a folder");
+        let folder = folder.strip_prefix(root()).expect("in the repository").display().to_string();
+        let dependencies = package["dependencies"].as_array().expect("dependencies");
+        let names = |keep: &dyn Fn(&Value) -> bool| -> BTreeSet<String> {
+            dependencies.iter().filter(|d| keep(d)).map(|d| word(&d["name"])).collect()
+        };
+        let one = Crate {
+            folder,
+            all: names(&|_| true),
+            ours: names(&|d| members.contains(&word(&d["name"]))),
+            linked: names(&|d| d["kind"] != "dev" && members.contains(&word(&d["name"]))),
+        };
+        crates.insert(word(&package["name"]), one);
+    }
+    Edges(crates)
+}
+
+impl Edges {
+    fn of(&self, name: &str) -> &Crate {
+        self.0.get(name).unwrap_or_else(|| unreachable!("{name} is a crate of this workspace"))
+    }
+
+    fn below(&self, folder: &str) -> impl Iterator<Item = (&String, &Crate)> {
+        self.0.iter().filter(move |(_, one)| Path::new(&one.folder).starts_with(folder))
+    }
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn imports_run_down_only() {
+    let edges = edges();
+    let allowed: &[(&str, &[&str])] = &[
+        ("sluice-chat", &[]),
+        ("sluice-framing", &[]),
+        ("sluice-wire", &["sluice-chat"]),
+        ("sluice-sandbox", &["sluice-chat"]),
+        ("sluice-archive", &["sluice-chat"]),
+        ("sluice-upstream", &["sluice-chat", "sluice-framing"]),
+        (
+            "sluice-gateway",
+            &[
+                "sluice-archive",
+                "sluice-chat",
+                "sluice-framing",
+                "sluice-sandbox",
+                "sluice-upstream",
+                "sluice-wire",
+            ],
+        ),
+        ("sluice-sdk", &[]),
+        ("sluice-testkit", &["sluice-framing", "sluice-sdk"]),
+        ("cargo-sluice", &[]),
+        ("sluice-tests", &[]),
+    ];
+
+    for (name, may) in allowed {
+        let too_many: Vec<_> = edges.of(name).linked.difference(&set(may)).cloned().collect();
+        assert_eq!(too_many, [] as [String; 0], "{name} may not depend on these");
+    }
+    let placed: BTreeSet<_> = allowed.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let unplaced: Vec<_> = ["host", "sdk"]
+        .iter()
+        .flat_map(|folder| edges.below(folder))
+        .filter(|(name, _)| !placed.contains(*name))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(unplaced, [] as [&String; 0], "a new crate gets its place in this test");
+}
+
+#[test]
+fn a_dependency_that_must_not_leak_is_named_once() {
+    let edges = edges();
+
+    for (dependency, home) in [
+        ("axum", "sluice-gateway"),
+        ("wasmtime", "sluice-sandbox"),
+        ("reqwest", "sluice-upstream"),
+        ("rusqlite", "sluice-archive"),
+        ("mongodb", "sluice-archive"),
+    ] {
+        let named: Vec<_> = edges
+            .0
+            .iter()
+            .filter(|(name, one)| *name != home && one.all.contains(dependency))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(named, [] as [&str; 0], "{dependency} belongs to {home}");
+    }
+}
+
+#[test]
+fn the_tests_know_no_crate_of_the_host_not_even_beside_their_own_tests() {
+    assert_eq!(edges().of("sluice-tests").ours, set(&[]));
+}
+
+#[test]
+fn a_plugin_knows_the_sdk_and_its_tests_the_testkit() {
+    let edges = edges();
+
+    for (name, one) in edges.below("plugins") {
+        assert!(one.linked.is_subset(&set(&["sluice-sdk"])), "{name}: {:?}", one.linked);
+        let tested = one.ours.is_subset(&set(&["sluice-sdk", "sluice-testkit"]));
+        assert!(tested, "{name}: {:?}", one.ours);
+    }
+}
+
+#[test]
+fn a_guest_knows_nothing_but_the_contract() {
+    for (name, one) in edges().below("tests/guests") {
+        assert_eq!(one.ours, set(&[]), "{name}");
+    }
+}
+
+/// Every file under version control that is text.
+fn files() -> Vec<(String, String)> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
+    let listed = String::from_utf8(output.stdout).expect("paths are UTF-8");
+    listed
+        .split('\0')
+        .filter(|path| !path.is_empty())
+        .filter_map(|path| Some((path.to_owned(), fs::read_to_string(root().join(path)).ok()?)))
+        .collect()
+}
+
+fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
+}
+
+#[test]
+fn no_file_knows_the_machine_it_was_written_on() {
+    // In pieces, so that this file may hold them.
+    let home = std::env::var("HOME").unwrap_or_default();
+    let here = root().display().to_string();
+    let mut words = vec![["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), here];
+    if home.len() > 1 {
+        words.push(format!("{home}/"));
+    }
+
+    for (path, text) in files() {
+        for word in &words {
+            let line = text.lines().position(|line| line.contains(word.as_str()));
+            assert_eq!(line, None, "{path} names a path of one machine: {word}");
+        }
+    }
+}
+
+#[test]
+fn no_module_is_named_for_a_role() {
+    let words =
+        ["manager", "handler", "helper", "helpers", "util", "utils", "common", "misc", "mod"];
+
+    for (path, _) in files() {
+        let stem = Path::new(&path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        assert!(!is_rust(&path) || !words.contains(&stem), "{path}: which noun does it hide?");
+    }
+}
+
+#[test]
+fn each_module_says_what_it_is_for() {
+    for (path, text) in files() {
+        let exempt = !is_rust(&path) || path.ends_with("/tests.rs");
+        assert!(exempt || text.starts_with("//!"), "{path} begins without //!");
+    }
+}
+
+#[test]
+fn the_chat_page_stays_small() {
+    let lines: usize = files()
+        .iter()
+        .filter(|(path, _)| path.starts_with("host/gateway/page/"))
+        .map(|(_, text)| text.lines().count())
+        .sum();
+
+    assert!((1..=300).contains(&lines), "{lines} lines");
+}
