@@ -1,0 +1,129 @@
+//! Testing all of Sluice: what a change must pass before it is handed in.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::report::Report;
+use super::runner::{self, Stream};
+use super::sandbox;
+use super::summary::Counts;
+use super::tool::Tool;
+use crate::prerequisite::{self, Need};
+use crate::problem::Problem;
+use crate::workspace::Workspace;
+use crate::{build, cargo, say};
+
+/// Builds everything, brings what tests need, and runs them all.
+pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
+    prerequisite::check(&sluice.root, Need::Everything)?;
+    let mut report = Report::begin();
+    let run = Run::prepare(sluice, long_too, &mut report)?;
+    if run.has_nextest() {
+        report.part("tests", || {
+            let mut nextest = run.cargo(&["nextest", "run", "--workspace", "--no-tests=pass"]);
+            nextest.args(["--color", if say::is_watched() { "always" } else { "never" }]);
+            let absent = run.absent.iter().map(|tool| format!("not test({})", tool.marker()));
+            let wanted = absent.collect::<Vec<_>>().join(" and ");
+            if !wanted.is_empty() {
+                nextest.args(["-E", &wanted]);
+            }
+            runner::run(nextest, Stream::Err)
+        })?;
+        report.part("documentation tests", || {
+            runner::run(run.cargo(&["test", "--quiet", "--workspace", "--doc"]), Stream::Out)
+        })?;
+    } else {
+        report.part("tests", || {
+            let mut test = run.cargo(&["test", "--quiet", "--workspace", "--no-fail-fast", "--"]);
+            for tool in &run.absent {
+                test.args(["--skip", tool.marker()]);
+            }
+            runner::run(test, Stream::Out)
+        })?;
+    }
+    for plugin in sluice.plugins() {
+        report.part(&format!("{} in the sandbox", plugin.id()), || {
+            sandbox::test(&run.gateway, &plugin.component, &plugin.folder().join("cases"))
+        })?;
+    }
+    report.close()
+}
+
+/// Compiles all that runs on this machine, tests too; returns the gateway's binary.
+///
+/// In one run of cargo, so that every crate is compiled with one set of features.
+fn compile(sluice: &Workspace) -> Result<Option<PathBuf>, Problem> {
+    let mut cargo = cargo::command(&sluice.root);
+    cargo.args(["build", "--workspace", "--bins", "--tests"]);
+    build::bundle(&mut cargo, sluice);
+    let products = cargo::build(cargo, "the workspace")?;
+    let binaries = products.into_iter().filter_map(|product| product.executable);
+    Ok(binaries.into_iter().find(|file| file.file_name() == Some(OsStr::new("sluice"))))
+}
+
+/// What all parts of a run share.
+struct Run<'a> {
+    sluice: &'a Workspace,
+    gateway: PathBuf,
+    variables: Vec<(&'static str, OsString)>,
+    absent: Vec<Tool>,
+}
+
+impl<'a> Run<'a> {
+    fn prepare(
+        sluice: &'a Workspace,
+        long_too: bool,
+        report: &mut Report,
+    ) -> Result<Self, Problem> {
+        let mut variables: Vec<(&'static str, OsString)> = vec![
+            ("SLUICE_PLUGINS", sluice.plugin_directory().into()),
+            ("SLUICE_GUESTS", sluice.guest_directory().into()),
+            ("SLUICE_TOOLS", sluice.tool_directory().into()),
+        ];
+        if long_too {
+            variables.push(("SLUICE_TESTS", "all".into()));
+        }
+        let mut gateway = None;
+        report.part("build", || {
+            build::components(sluice)?;
+            gateway = compile(sluice)?;
+            Ok(Counts::default())
+        })?;
+        let gateway =
+            gateway.ok_or_else(|| Problem::internal("the gateway was built but has no binary"))?;
+        variables.push(("SLUICE_BIN", gateway.clone().into()));
+        if let Ok(tool) = std::env::current_exe() {
+            variables.push(("SLUICE_TOOL", tool.into()));
+        }
+        let mut absent = Vec::new();
+        for tool in Tool::ALL.into_iter().filter(|tool| tool.is_needed(sluice)) {
+            match tool.bring(sluice) {
+                Ok(found) => {
+                    variables.extend(found.into_iter().map(|(name, at)| (name, at.into())));
+                }
+                Err(problem) => {
+                    report.not_run(tool.tests(), &problem.to_string());
+                    absent.push(tool);
+                }
+            }
+        }
+        Ok(Self { sluice, gateway, variables, absent })
+    }
+
+    /// A cargo command that tests what was built, with everything tests are told.
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut cargo = cargo::command(&self.sluice.root);
+        cargo.args(arguments);
+        build::bundle(&mut cargo, self.sluice);
+        cargo.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        cargo
+    }
+
+    fn has_nextest(&self) -> bool {
+        cargo::command(&self.sluice.root)
+            .args(["nextest", "--version"])
+            .output()
+            .is_ok_and(|said| said.status.success())
+    }
+}
