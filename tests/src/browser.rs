@@ -36,8 +36,9 @@ pub struct Page {
 impl Browser {
     /// Starts one, or says why there is none here.
     pub async fn start() -> Result<Self, String> {
+        let program = std::env::var_os("SLUICE_CHROMIUM").unwrap_or_else(|| "chromium".into());
         let profile = TempDir::new().map_err(|error| error.to_string())?;
-        let mut child = Command::new("chromium")
+        let mut child = Command::new(program)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
             .args(["--no-first-run", "--disable-background-networking", "--disable-sync"])
             .args(["--disable-component-update", "--remote-debugging-port=0"])

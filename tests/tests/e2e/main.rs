@@ -1,4 +1,6 @@
 //! The promises of `docs/protocol.md`, one module each, held against the real binary over real sockets.
+//!
+//! A module that is named `needs_…` needs a program that not every machine has; `cargo sluice test` brings it.
 
 mod bad_input;
 mod cancel;
@@ -8,6 +10,8 @@ mod idempotency;
 mod identity;
 mod limits;
 mod model;
+mod needs_chromium;
+mod needs_model;
 mod page;
 mod process;
 mod regenerate;
