@@ -62,6 +62,9 @@ fn sensitive(prefix: &str, secret: &str) -> Result<HeaderValue, CredentialError>
     if secret.is_empty() {
         return Err(CredentialError::Empty);
     }
+    if !secret.is_ascii() {
+        return Err(CredentialError::Secret);
+    }
     let mut value =
         HeaderValue::from_str(&format!("{prefix}{secret}")).map_err(|_| CredentialError::Secret)?;
     value.set_sensitive(true);

@@ -143,3 +143,5 @@ fn spoken(method: exchange::Method) -> Method {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,11 @@ pub(super) fn check(
         };
         let taken = credential.is_some_and(|credential| *credential.header_name() == name);
         // Twice is refused because servers disagree on which one counts.
-        if is_ours(&name) || taken || headers.insert(name, value).is_some() {
+        if !field.value.is_ascii()
+            || is_ours(&name)
+            || taken
+            || headers.insert(name, value).is_some()
+        {
             return Err(refused);
         }
     }
