@@ -1,0 +1,128 @@
+//! What the chunks of one answer add up to.
+
+use sluice_sdk::{Error, ErrorKind, Events, FinishReason, Flow, Usage};
+
+use crate::{
+    chunk::{Choice, Chunk, Content, Piece},
+    failure,
+    slot::Slots,
+};
+
+/// One answer so far.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    slots: Slots,
+    has_id: bool,
+    has_spoken: bool,
+}
+
+impl Reply {
+    /// Takes a chunk or a whole completion.
+    pub(crate) fn take(&mut self, chunk: Chunk, events: &mut Events) -> Result<Flow, Error> {
+        if let Some(error) = chunk.error {
+            return Err(failure::from_error(&error));
+        }
+        if let Some(id) = chunk.id.filter(|id| !id.is_empty() && !self.has_id) {
+            self.has_id = true;
+            events.request_id(id);
+        }
+        let usage = chunk.usage.map(Usage::from).filter(|usage| *usage != Usage::default());
+        let choices = chunk.choices.unwrap_or_default();
+        // Only one answer was asked for.
+        for choice in choices.into_iter().filter(|choice| choice.index == 0) {
+            self.choice(choice, events)?;
+        }
+        if let Some(usage) = usage {
+            events.usage(usage);
+        }
+        // Even a whole completion is not `Done` here: the end of its body follows, and `[DONE]` or usage may follow a chunk.
+        Ok(Flow::More)
+    }
+
+    /// Takes `[DONE]`.
+    ///
+    /// Some servers send it without ever giving a reason. A stream that was cut cannot hold it, so it counts as the upstream's
+    /// word that all was said; but not when nothing was, which is how a proxy in front of a dead model looks.
+    pub(crate) fn end(&mut self, events: &mut Events) -> Result<Flow, Error> {
+        if !events.is_finished() {
+            if !self.has_spoken {
+                return Err(Error::protocol("the upstream ended without saying anything"));
+            }
+            events.finish(self.usual_reason());
+        }
+        Ok(Flow::Done)
+    }
+
+    fn choice(&mut self, choice: Choice, events: &mut Events) -> Result<(), Error> {
+        let is_whole = choice.message.is_some();
+        for piece in [choice.delta, choice.message].into_iter().flatten() {
+            self.piece(piece, events);
+        }
+        match choice.finish_reason.as_deref() {
+            Some("error") => {
+                return Err(Error::new(
+                    ErrorKind::Overloaded,
+                    "the upstream gave up in the middle",
+                ));
+            }
+            // A JSON text that could be read was not cut, whatever it leaves out.
+            None | Some("") if is_whole => events.finish(self.usual_reason()),
+            None | Some("") => {}
+            Some(reason) => {
+                self.has_spoken = true;
+                events.finish(reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: Piece, events: &mut Events) {
+        if let Some(reasoning) = piece.reasoning_content.or(piece.reasoning) {
+            self.has_spoken |= !reasoning.is_empty();
+            events.reasoning(reasoning);
+        }
+        if let Some(content) = piece.content {
+            self.content(content, events);
+        }
+        // What the model says instead of an answer is still what it says to the user.
+        if let Some(refusal) = piece.refusal {
+            self.text(refusal, events);
+        }
+        for call in piece.tool_calls.unwrap_or_default() {
+            self.has_spoken = true;
+            events.tool_delta(self.slots.place(call));
+        }
+    }
+
+    fn content(&mut self, content: Content, events: &mut Events) {
+        match content {
+            Content::Text(text) => self.text(text, events),
+            Content::Parts(parts) => {
+                for part in parts {
+                    if let Some(thinking) = part.thinking {
+                        self.has_spoken = true;
+                        events.reasoning(plain(thinking));
+                    }
+                    self.text(part.text.unwrap_or_default(), events);
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: String, events: &mut Events) {
+        self.has_spoken |= !text.is_empty();
+        events.text(text);
+    }
+
+    fn usual_reason(&self) -> FinishReason {
+        if self.slots.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls }
+    }
+}
+
+/// The text of a list of parts, one level deep.
+fn plain(content: Content) -> String {
+    match content {
+        Content::Text(text) => text,
+        Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+    }
+}

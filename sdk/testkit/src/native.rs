@@ -1,0 +1,75 @@
+//! Plays cases against a plugin's Rust type.
+
+mod asked;
+mod said;
+
+use std::{marker::PhantomData, path::Path};
+
+use sluice_sdk::{Answer, Context, Plugin};
+
+use crate::{
+    case::Case,
+    chat::Chat,
+    check::{CheckError, check},
+    event::Failure,
+    subject::{Circumstances, Input, Output, Steps, Subject},
+};
+
+/// A plugin, natively.
+#[derive(Debug)]
+pub struct Native<P>(PhantomData<P>);
+
+impl<P> Default for Native<P> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// One answer of it.
+#[derive(Debug)]
+pub struct Running<A: Answer> {
+    cx: Context<A::Settings>,
+    answer: A,
+}
+
+impl<P: Plugin> Subject for Native<P> {
+    type Answer = Running<P::Answer>;
+
+    fn open(&self, circumstances: &Circumstances) -> Result<Self::Answer, Failure> {
+        let Circumstances { settings, now_ms, seed } = circumstances;
+        let read = Context::read(&settings.to_string()).map_err(said::failure)?;
+        let cx =
+            Context { now_ms: *now_ms, seed: *seed, host: "sluice-testkit".to_owned(), ..read };
+        Ok(Running { cx, answer: P::Answer::default() })
+    }
+}
+
+impl<A: Answer> Steps for Running<A> {
+    fn start(&mut self, chat: &Chat) -> Output {
+        said::output(self.answer.start(&self.cx, asked::chat(chat)))
+    }
+
+    fn step(&mut self, input: Input) -> Output {
+        said::output(self.answer.step(&self.cx, asked::input(input)))
+    }
+}
+
+/// Checks the case in this folder and panics with what is wrong. `SLUICE_UPDATE=1` writes its expectations anew.
+#[track_caller]
+#[expect(clippy::panic, reason = "called by tests, whose way to fail this is")]
+pub fn assert_case<P: Plugin>(folder: impl AsRef<Path>) {
+    let update = std::env::var_os("SLUICE_UPDATE").is_some_and(|value| value == "1");
+    let checked = Case::load(&folder)
+        .map_err(CheckError::from)
+        .and_then(|case| check(&Native::<P>::default(), &case, update));
+    if let Err(error) = checked {
+        let mut chain = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(error) = source {
+            chain.push_str(": ");
+            chain.push_str(&error.to_string());
+            source = error.source();
+        }
+        panic!("case {}: {chain}", folder.as_ref().display());
+    }
+}

@@ -1,0 +1,156 @@
+//! From the SDK's types to the forms of a case.
+
+use serde_json::Value;
+use sluice_sdk as sdk;
+
+use crate::{
+    event::{Event, Failure, Finish, Retry, Usage},
+    request::{FramingWish, Request},
+    subject::{Next, Output},
+};
+
+pub(super) fn output(output: sdk::Output) -> Output {
+    let next = match output.next {
+        sdk::Directive::More => Next::More,
+        sdk::Directive::Send(sent) => Next::Send(request(sent)),
+        sdk::Directive::Wait(pause_ms) => Next::Wait(pause_ms),
+        sdk::Directive::Done => Next::Done,
+        sdk::Directive::Fail(error) => Next::Fail(failure(error)),
+    };
+    Output { events: output.events.into_iter().map(event).collect(), next }
+}
+
+pub(super) fn failure(error: sdk::Error) -> Failure {
+    let sdk::Error { kind, detail, status, retry } = error;
+    let retry = match retry {
+        sdk::RetryHint::Never => Retry::Never,
+        sdk::RetryHint::AfterMs(pause_ms) => Retry::AfterMs(pause_ms),
+        sdk::RetryHint::OtherCredential => Retry::OtherCredential,
+    };
+    Failure { kind: kind_name(kind).to_owned(), status, retry, detail }
+}
+
+/// The contract's word.
+fn kind_name(kind: sdk::ErrorKind) -> &'static str {
+    match kind {
+        sdk::ErrorKind::InvalidRequest => "invalid-request",
+        sdk::ErrorKind::Authentication => "authentication",
+        sdk::ErrorKind::Permission => "permission",
+        sdk::ErrorKind::NotFound => "not-found",
+        sdk::ErrorKind::RateLimited => "rate-limited",
+        sdk::ErrorKind::QuotaExhausted => "quota-exhausted",
+        sdk::ErrorKind::ContextTooLong => "context-too-long",
+        sdk::ErrorKind::ContentBlocked => "content-blocked",
+        sdk::ErrorKind::Overloaded => "overloaded",
+        sdk::ErrorKind::Timeout => "timeout",
+        sdk::ErrorKind::Protocol => "protocol",
+        sdk::ErrorKind::Unsupported => "unsupported",
+        sdk::ErrorKind::Cancelled => "cancelled",
+        sdk::ErrorKind::Other => "other",
+    }
+}
+
+fn event(event: sdk::ChatEvent) -> Event {
+    match event {
+        sdk::ChatEvent::Text(text) => Event::Text(text),
+        sdk::ChatEvent::Reasoning(sdk::Reasoning { text, signature }) => {
+            Event::Reasoning { text, signature }
+        }
+        sdk::ChatEvent::ToolDelta(sdk::ToolDelta { index, id, name, arguments }) => {
+            Event::ToolDelta { index, id, name, arguments }
+        }
+        sdk::ChatEvent::Usage(told) => Event::Usage(usage(told)),
+        sdk::ChatEvent::UpstreamId(sdk::Field { name, value }) => Event::UpstreamId { name, value },
+        sdk::ChatEvent::Finish(reason) => Event::Finish(match reason {
+            sdk::FinishReason::Stop => Finish::Stop,
+            sdk::FinishReason::Length => Finish::Length,
+            sdk::FinishReason::ToolCalls => Finish::ToolCalls,
+            sdk::FinishReason::ContentFilter => Finish::ContentFilter,
+            sdk::FinishReason::Other(word) => Finish::Other(word),
+        }),
+        sdk::ChatEvent::Other(sdk::Extra { key, value }) => {
+            Event::Other { key, value: json(value) }
+        }
+    }
+}
+
+fn usage(usage: sdk::Usage) -> Usage {
+    let sdk::Usage {
+        input_tokens,
+        output_tokens,
+        cached_input_tokens,
+        cache_write_tokens,
+        reasoning_tokens,
+        other,
+    } = usage;
+    let other = other.into_iter().map(|extra| (extra.key, json(extra.value))).collect();
+    Usage {
+        input_tokens,
+        output_tokens,
+        cached_input_tokens,
+        cache_write_tokens,
+        reasoning_tokens,
+        other,
+    }
+}
+
+fn request(request: sdk::Request) -> Request {
+    let sdk::Request {
+        method,
+        endpoint,
+        path,
+        query,
+        headers,
+        auth,
+        body,
+        framing,
+        timeout_ms,
+        idempotent,
+    } = request;
+    let pairs = |fields: Vec<sdk::Field>| {
+        fields.into_iter().map(|sdk::Field { name, value }| (name, value)).collect()
+    };
+    Request {
+        method: match method {
+            sdk::Method::Get => "get",
+            sdk::Method::Post => "post",
+            sdk::Method::Put => "put",
+            sdk::Method::Patch => "patch",
+            sdk::Method::Delete => "delete",
+        }
+        .to_owned(),
+        endpoint,
+        path,
+        query: pairs(query),
+        headers: pairs(headers),
+        auth: match auth {
+            sdk::Auth::None => None,
+            sdk::Auth::Scheme(name) => Some(name),
+        },
+        framing: match framing {
+            sdk::Framing::Whole => FramingWish::Whole,
+            sdk::Framing::Sse => FramingWish::Sse,
+            sdk::Framing::Ndjson => FramingWish::Ndjson,
+            sdk::Framing::ByContentType => FramingWish::ByContentType,
+            sdk::Framing::Discard => FramingWish::Discard,
+        },
+        timeout_ms,
+        idempotent,
+        body: match body {
+            sdk::Body::Empty => Value::Null,
+            sdk::Body::Json(pieces) => json(pieces.into_iter().map(piece).collect()),
+        },
+    }
+}
+
+fn piece(piece: sdk::Piece) -> String {
+    match piece {
+        sdk::Piece::Text(text) => text,
+        sdk::Piece::BlobBase64(id) => format!("<base64 of {id}>"),
+    }
+}
+
+/// JSON text as its value; text that is no JSON stays to be seen.
+fn json(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
