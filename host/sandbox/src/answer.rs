@@ -8,7 +8,6 @@ use std::time::Duration;
 use sluice_chat::event::{ChatEvent, ProviderError};
 use sluice_chat::exchange::{Frame, Head, Request, TransportFailure};
 use sluice_chat::request::ChatRequest;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
@@ -17,6 +16,7 @@ use crate::contract::{ProviderPlugin, provider};
 use crate::convert;
 use crate::guest::Guest;
 use crate::limits::Limits;
+use crate::provider::Place;
 use crate::ticker::Ticker;
 
 /// What became of the exchange that a plugin asked for.
@@ -87,7 +87,7 @@ pub(crate) struct Live {
     pub(crate) plugin: ProviderPlugin,
     pub(crate) answer: ResourceAny,
     /// Given back after the store is gone: fields are dropped in order.
-    pub(crate) _permit: Option<OwnedSemaphorePermit>,
+    pub(crate) _place: Option<Place>,
 }
 
 impl std::fmt::Debug for Live {

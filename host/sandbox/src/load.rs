@@ -6,7 +6,6 @@ use std::error::Error;
 use std::sync::Arc;
 
 use sluice_chat::event::ProviderError;
-use sluice_chat::id::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use wasmtime::Engine;
@@ -21,7 +20,7 @@ use crate::digest::Digest;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
-use crate::provider::{Checked, Origin, Provider};
+use crate::provider::{Checked, Origin, Places, Provider};
 use crate::ticker::Ticker;
 
 /// Largest component, in bytes.
@@ -99,6 +98,7 @@ pub(crate) struct Bench {
     pub(crate) engine: Engine,
     pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) ticker: Arc<Ticker>,
+    pub(crate) places: Arc<Semaphore>,
 }
 
 /// What is asked to be loaded.
@@ -137,15 +137,18 @@ impl Bench {
             exports: compiled.border.exports,
             origin: compiled.origin,
             settings: order.settings.to_owned(),
-            places: order.limits.live_answers.map(|most| Arc::new(Semaphore::new(most))),
+            places: Places {
+                all: Arc::clone(&self.places),
+                own: order.limits.live_answers.map(|most| Arc::new(Semaphore::new(most))),
+            },
             limits: Arc::new(order.limits),
             engine: self.engine.clone(),
             pre: compiled.pre,
             journal: Arc::new(Journal::new(order.name)),
             ticker: Arc::clone(&self.ticker),
         });
-        match provider.answer(Instant(0), 0).await {
-            Ok(_trial) => Ok(provider),
+        match provider.trial().await {
+            Ok(()) => Ok(provider),
             Err(CallError::Refused(error)) => Err(LoadError::Settings { error }),
             Err(error) => Err(LoadError::Trial(error)),
         }

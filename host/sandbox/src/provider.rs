@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sluice_chat::id::Instant;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Engine;
 
 use crate::answer::{Answer, Live, begin};
@@ -46,8 +46,30 @@ pub(crate) struct Checked {
     pub(crate) engine: Engine,
     pub(crate) pre: ProviderPluginPre<Guest>,
     pub(crate) journal: Arc<Journal>,
-    pub(crate) places: Option<Arc<Semaphore>>,
+    pub(crate) places: Places,
     pub(crate) ticker: Arc<Ticker>,
+}
+
+/// Places for answers: of the whole sandbox, and of one plugin if it has a bound of its own.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) all: Arc<Semaphore>,
+    pub(crate) own: Option<Arc<Semaphore>>,
+}
+
+/// A place taken. Given back on drop.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _all: OwnedSemaphorePermit,
+    _own: Option<OwnedSemaphorePermit>,
+}
+
+impl Places {
+    fn take(&self) -> Result<Place, CallError> {
+        let take = |places| Semaphore::try_acquire_owned(places).map_err(|_taken| CallError::Busy);
+        let own = self.own.clone().map(take).transpose()?;
+        Ok(Place { _all: take(Arc::clone(&self.all))?, _own: own })
+    }
 }
 
 impl fmt::Debug for Checked {
@@ -96,13 +118,22 @@ impl Provider {
 
     /// Begins an answer: a fresh instance, told its settings, the time and a seed for randomness.
     pub async fn answer(&self, now: Instant, seed: u64) -> Result<Answer, CallError> {
+        let place = self.0.places.take()?;
+        self.instance(Some(place), now, seed).await
+    }
+
+    /// An answer that is thrown away: what loading tries. Takes none of the places, the pool has a few to spare.
+    pub(crate) async fn trial(&self) -> Result<(), CallError> {
+        self.instance(None, Instant(0), 0).await.map(drop)
+    }
+
+    async fn instance(
+        &self,
+        place: Option<Place>,
+        now: Instant,
+        seed: u64,
+    ) -> Result<Answer, CallError> {
         let checked = &*self.0;
-        let permit = match &checked.places {
-            Some(places) => {
-                Some(Arc::clone(places).try_acquire_owned().map_err(|_taken| CallError::Busy)?)
-            }
-            None => None,
-        };
         let journal = Arc::clone(&checked.journal);
         let mut store = Guest::store(&checked.engine, &checked.limits, journal);
         begin(&mut store, checked.limits.configure);
@@ -131,7 +162,7 @@ impl Provider {
         };
 
         drop(ticking);
-        let live = Live { store, plugin, answer, _permit: permit };
+        let live = Live { store, plugin, answer, _place: place };
         Ok(Answer::new(live, Arc::clone(&checked.limits), Arc::clone(&checked.ticker)))
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::cache::{Cache, CacheError};
 use crate::digest::Digest;
 use crate::engine::engine;
@@ -64,7 +66,15 @@ impl Sandbox {
             None => None,
         };
         let ticker = Ticker::start(engine.clone()).map_err(StartError::Ticker)?;
-        Ok(Self { bench: Bench { engine, cache, ticker: Arc::new(ticker) } })
+        let places = usize::try_from(max_answers)
+            .map_or(Semaphore::MAX_PERMITS, |most| most.min(Semaphore::MAX_PERMITS));
+        let bench = Bench {
+            engine,
+            cache,
+            ticker: Arc::new(ticker),
+            places: Arc::new(Semaphore::new(places)),
+        };
+        Ok(Self { bench })
     }
 
     /// Checks a component, compiles it off the runtime, and tries it once with its settings (at time zero).

@@ -108,3 +108,27 @@ impl Drop for Ticking<'_> {
         self.shared.calls.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thread_sleeps_without_calls_wakes_for_one_and_ends_on_drop() {
+        let ticker = Ticker::start(Engine::default()).unwrap();
+        let shared = Arc::clone(&ticker.shared);
+        let asleep = |state| shared.asleep.load(Ordering::SeqCst) == state;
+
+        while !asleep(true) {
+            thread::yield_now();
+        }
+        let ticking = ticker.tick();
+        while !asleep(false) {
+            thread::yield_now();
+        }
+        drop(ticking);
+        drop(ticker);
+
+        assert_eq!(Arc::strong_count(&shared), 1, "the thread is gone");
+    }
+}

@@ -1,0 +1,12 @@
+//! Guests at their worst, as real WebAssembly: what the sandbox promises about each of them.
+
+mod abi;
+mod cached;
+mod endless;
+mod greedy;
+mod isolated;
+mod loaded;
+mod talkative;
+
+mod component;
+mod world;
