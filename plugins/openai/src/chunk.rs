@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::content::Content;
+
 /// One frame. A whole completion differs by saying `message` where a chunk says `delta`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Chunk {
@@ -30,20 +32,6 @@ pub(crate) struct Piece {
     /// `OpenRouter`'s and Groq's name; where both are there they say the same.
     pub(crate) reasoning: Option<String>,
     pub(crate) tool_calls: Option<Vec<ToolCall>>,
-}
-
-/// Text, or Mistral's list of parts.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Content {
-    Text(String),
-    Parts(Vec<ContentPart>),
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct ContentPart {
-    pub(crate) text: Option<String>,
-    pub(crate) thinking: Option<Content>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,7 @@
 //! Vendors that differ by a word are settings of this plugin, not plugins of their own. What is a dialect apart is not here.
 
 mod chunk;
+mod content;
 mod failure;
 mod message;
 mod reply;

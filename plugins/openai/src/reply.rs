@@ -3,7 +3,8 @@
 use sluice_sdk::{Error, ErrorKind, Events, FinishReason, Flow, Usage};
 
 use crate::{
-    chunk::{Choice, Chunk, Content, Piece},
+    chunk::{Choice, Chunk, Piece},
+    content::Content,
     failure,
     slot::Slots,
 };
@@ -101,7 +102,7 @@ impl Reply {
                 for part in parts {
                     if let Some(thinking) = part.thinking {
                         self.has_spoken = true;
-                        events.reasoning(plain(thinking));
+                        events.reasoning(thinking.into_text());
                     }
                     self.text(part.text.unwrap_or_default(), events);
                 }
@@ -116,13 +117,5 @@ impl Reply {
 
     fn usual_reason(&self) -> FinishReason {
         if self.slots.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls }
-    }
-}
-
-/// The text of a list of parts, one level deep.
-fn plain(content: Content) -> String {
-    match content {
-        Content::Text(text) => text,
-        Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
     }
 }
