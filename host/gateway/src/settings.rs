@@ -1,0 +1,294 @@
+//! The one place where configuration is read: defaults, files, environment. What comes out is valid.
+//!
+//! Nothing else reads the environment, and nobody keeps [`Settings`] as a whole: each part gets its own slice by value.
+//! What may be written is the table in [`keys`]; `config/sluice.toml` and the documentation are made from it.
+
+mod extract;
+#[cfg(test)]
+mod generate;
+mod keys;
+mod problem;
+mod secret;
+mod sources;
+mod suggestion;
+mod value;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sluice_chat::id::ModelId;
+use url::Url;
+
+pub(crate) use self::problem::{Problems, Warning};
+pub(crate) use self::secret::Secret;
+pub(crate) use self::value::network::Network;
+pub(crate) use self::value::origins::Origins;
+pub(crate) use self::value::rate::Rate;
+
+use self::problem::Findings;
+use self::sources::Sources;
+
+/// What the process runs on. [`load`] makes the only ones there are, so holding one proves that the checks passed.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Sockets and addresses.
+    pub(crate) server: Server,
+    /// Tokens.
+    pub(crate) auth: Auth,
+    /// Bounds per user, address and message.
+    pub(crate) limits: Limits,
+    /// Conversations in memory.
+    pub(crate) session: Session,
+    /// Waiting for providers.
+    pub(crate) llm: Llm,
+    /// Conversations on disk.
+    pub(crate) storage: Storage,
+    /// Running plugins.
+    pub(crate) sandbox: Sandbox,
+    /// The plugins: those of the files by id, then `provider-<n>` by number. Ids are unique.
+    pub(crate) plugins: Vec<Plugin>,
+    /// The models in the order written, those of the variables last. Never empty, ids are unique, and each names a plugin
+    /// of [`Settings::plugins`] that is switched on.
+    pub(crate) models: Vec<Model>,
+    /// Logs.
+    pub(crate) telemetry: Telemetry,
+}
+
+/// Sockets and addresses.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    /// Where to listen. Port 0 takes a free one.
+    pub(crate) bind: SocketAddr,
+    /// Path before the routes: empty, or `/…` without a slash at its end.
+    pub(crate) path_prefix: String,
+    /// Pages that may open a WebSocket.
+    pub(crate) allowed_origins: Origins,
+    /// Pages that may call the HTTP routes; [`Origins::Same`] means no header of CORS at all.
+    pub(crate) cors_origins: Origins,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Open connections at one time, 1 to 1,000,000.
+    pub(crate) max_connections: usize,
+    /// One deadline over the whole drain, 0 to 1 h.
+    pub(crate) shutdown_timeout: Duration,
+    /// Address under which users reach the gateway: http or https, no query, no credentials.
+    pub(crate) public_url: Option<Url>,
+}
+
+/// Tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct Auth {
+    /// Never empty: the first signs, all verify. Each has at least 32 characters and no weakness the rules know.
+    pub(crate) secrets: Vec<Secret>,
+    /// How far clocks may be apart, 0 to 5 min.
+    pub(crate) leeway: Duration,
+    /// Whether a WebSocket may carry its token as `?token=`.
+    pub(crate) allow_query_token: bool,
+    /// Roles that make a user an operator.
+    pub(crate) admin_roles: Vec<String>,
+    /// What `iss` must be.
+    pub(crate) issuer: Option<String>,
+    /// What `aud` must contain.
+    pub(crate) audience: Option<String>,
+}
+
+/// Bounds per user, address and message. All reloaded on SIGHUP.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Messages of one user.
+    pub(crate) messages: Rate,
+    /// Requests of one operator to the admin routes.
+    pub(crate) admin: Rate,
+    /// Requests without a token from one address.
+    pub(crate) public: Rate,
+    /// How often forgotten counters are swept, 10 ms to 30 d.
+    pub(crate) cleanup_interval: Duration,
+    /// Open connections of one user, 1 to 10,000.
+    pub(crate) connections_per_user: usize,
+    /// Longest WebSocket message in bytes, 1 KiB to 64 MiB.
+    pub(crate) max_message_size: usize,
+    /// Longest text of a user message in characters; not above `max_message_size`.
+    pub(crate) max_content: usize,
+    /// Longest body of an HTTP request in bytes, 1 KiB to 1 GiB.
+    pub(crate) max_body: usize,
+}
+
+/// Conversations in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    /// How long one that nobody uses stays, 10 ms to 30 d.
+    pub(crate) ttl: Duration,
+    /// How often idle ones are swept, 10 ms to 30 d.
+    pub(crate) cleanup_interval: Duration,
+    /// How far back a replay reaches, 10 ms to 1 d.
+    pub(crate) reconnect_timeout: Duration,
+    /// User messages that may wait, 0 to 1,000.
+    pub(crate) queue: usize,
+    /// Context sent to the model in estimated tokens, at least 1.
+    pub(crate) history_tokens: usize,
+    /// Context sent to the model in messages, at least 1.
+    pub(crate) history_messages: usize,
+    /// Sent before every conversation unless the model has its own; never empty.
+    pub(crate) system_prompt: Option<String>,
+}
+
+/// Waiting for providers. Each is 10 ms to 1 h, and none is longer than `stream_timeout`.
+#[derive(Debug, Clone)]
+pub(crate) struct Llm {
+    /// For a whole answer.
+    pub(crate) stream_timeout: Duration,
+    /// Until an answer begins.
+    pub(crate) first_byte_timeout: Duration,
+    /// Silence within an answer.
+    pub(crate) idle_timeout: Duration,
+    /// To connect.
+    pub(crate) connect_timeout: Duration,
+    /// One of [`Settings::models`]; `None` means the first.
+    pub(crate) default_model: Option<ModelId>,
+}
+
+/// Conversations on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    /// What keeps them.
+    pub(crate) engine: Engine,
+    /// The database file. A relative path is meant from the working directory.
+    pub(crate) path: PathBuf,
+}
+
+/// What keeps conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// A file of this machine.
+    Sqlite,
+}
+
+/// Running plugins.
+#[derive(Debug, Clone)]
+pub(crate) struct Sandbox {
+    /// Where bundled plugins lie that are not embedded. A relative path is meant from the folder of the executable, never
+    /// from the working directory.
+    pub(crate) plugin_directory: PathBuf,
+    /// Plugin calls at one time, 1 to 100,000.
+    pub(crate) max_answers: u32,
+    /// Where compiled plugins are kept. A relative path is meant from the working directory.
+    pub(crate) cache_directory: PathBuf,
+}
+
+/// One plugin instance.
+#[derive(Clone)]
+pub(crate) struct Plugin {
+    /// Its name here: 1 to 64 of `a-z0-9-_`.
+    pub(crate) id: String,
+    /// Where the component is.
+    pub(crate) source: Source,
+    /// What its digest must be.
+    pub(crate) sha256: Option<[u8; 32]>,
+    /// Handed to the plugin; always an object.
+    pub(crate) settings: serde_json::Value,
+    /// Hosts it may reach, each https or a private host.
+    pub(crate) endpoints: BTreeMap<String, Url>,
+    /// What is added to its calls; none of them empty. Empty when the plugin is switched off.
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    /// Whether it is loaded.
+    pub(crate) enabled: bool,
+}
+
+/// Shows which settings there are but not what they say: people put keys there.
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, source, sha256, settings, endpoints, secrets, enabled } = self;
+        let settings: Vec<_> = settings.as_object().into_iter().flatten().map(|(k, _)| k).collect();
+        f.debug_struct("Plugin")
+            .field("id", id)
+            .field("source", source)
+            .field("sha256", sha256)
+            .field("settings", &settings)
+            .field("endpoints", endpoints)
+            .field("secrets", secrets)
+            .field("enabled", enabled)
+            .finish()
+    }
+}
+
+/// Where a plugin's component is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Comes with the gateway under this name.
+    Bundled(String),
+    /// A file. A relative path is meant from the working directory.
+    File(PathBuf),
+}
+
+/// One model as clients pick it.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    /// What clients pick.
+    pub(crate) id: ModelId,
+    /// What people see, at most 200 bytes.
+    pub(crate) name: String,
+    /// Who answers: the id of a plugin that is switched on.
+    pub(crate) plugin: String,
+    /// What the provider calls it.
+    pub(crate) upstream: String,
+    /// Instead of the general prompt; never empty.
+    pub(crate) system_prompt: Option<String>,
+    /// Longest answer in tokens, at least 1.
+    pub(crate) max_output_tokens: Option<u32>,
+    /// Who answers instead, in order: other models that exist.
+    pub(crate) fallback: Vec<ModelId>,
+    /// Who may use it; empty means everybody.
+    pub(crate) roles: Vec<String>,
+}
+
+/// Logs.
+#[derive(Debug, Clone)]
+pub(crate) struct Telemetry {
+    /// Form of a line.
+    pub(crate) log_format: LogFormat,
+    /// Directives for the filter: `info`, `info,sluice_gateway=debug`.
+    pub(crate) level: String,
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Reads defaults, then `files` in order, then `environment`, and checks everything.
+///
+/// Returns all problems together, or settings that need no further check and what in them does nothing yet. Reads no
+/// environment but the one given; reads `files` and the files that secrets name.
+pub(crate) fn load(
+    files: &[PathBuf],
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<(Settings, Vec<Warning>), Problems> {
+    let mut findings = Findings::default();
+    let sources = Sources::gather(files, environment, &mut findings);
+    let settings = extract::settings(&sources, &mut findings);
+    if findings.problems.is_empty() {
+        Ok((settings, findings.warnings))
+    } else {
+        Err(Problems(findings.problems))
+    }
+}
+
+/// Reads a duration as it is written in the configuration: `90s`, `1h30m`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    value::duration::parse(text)
+}
+
+/// Tells what a key, a field of a plugin or model, or a variable means. `None` when there is none of that name.
+pub(crate) fn explain(name: &str) -> Option<String> {
+    keys::explain(name)
+}
+
+#[cfg(test)]
+mod tests;

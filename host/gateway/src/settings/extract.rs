@@ -1,0 +1,199 @@
+//! From what was written to [`Settings`]: key by key, collecting everything that is wrong on the way.
+//!
+//! The only place that makes a [`Settings`]. Nothing is read from disk or environment here but secrets, through the vault.
+
+mod fields;
+mod model;
+mod plugin;
+mod slot;
+mod unknown;
+mod values;
+
+use sluice_chat::id::ModelId;
+
+use self::model::Written;
+use self::values::Values;
+use super::keys;
+use super::problem::{Findings, Origin, Problem, quoted};
+use super::secret::vault::Vault;
+use super::sources::Sources;
+use super::{
+    Auth, Engine, Limits, Llm, LogFormat, Sandbox, Server, Session, Settings, Storage, Telemetry,
+};
+
+/// Reads everything. The result counts only when `findings` has no problem afterwards: what was wrong is replaced by a
+/// default or left out in it.
+pub(super) fn settings(sources: &Sources, findings: &mut Findings) -> Settings {
+    place(sources, findings).0
+}
+
+/// Puts every value into its place. What is left over has no effect yet, which a test holds.
+fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Values) {
+    let vault = Vault::new(sources.environment());
+    unknown::report(sources, findings);
+    let mut values = Values::read(sources, &vault, findings);
+    for lower in ["llm.first_byte_timeout", "llm.idle_timeout", "llm.connect_timeout"] {
+        values.at_most(lower, "llm.stream_timeout", findings);
+    }
+    values.at_most("limits.max_content", "limits.max_message_size", findings);
+
+    let auth = auth(&mut values, findings);
+    storage_engine(&mut values, findings);
+    let mut plugins = plugin::read(sources, &vault, findings);
+    let mut models = model::read(sources, findings);
+    slot::read(sources, &vault, &mut plugins, &mut models, findings);
+    model::check(&models, &plugins, findings);
+    if sources.names(&["models"]).is_empty() && sources.slots().is_empty() {
+        findings.problem(no_model());
+    }
+    let default_model = default_model(&mut values, &models, findings);
+
+    let settings = Settings {
+        server: server(&mut values),
+        auth,
+        limits: limits(&mut values),
+        session: session(&mut values),
+        llm: llm(&mut values, default_model),
+        storage: Storage { engine: Engine::Sqlite, path: values.path("storage.sqlite.path") },
+        sandbox: sandbox(&mut values),
+        plugins: plugins.sound,
+        models: models.into_iter().map(|written| written.model).collect(),
+        telemetry: telemetry(&mut values),
+    };
+    (settings, values)
+}
+
+fn server(values: &mut Values) -> Server {
+    Server {
+        bind: values.address("server.bind"),
+        path_prefix: values.text("server.path_prefix"),
+        allowed_origins: values.origins("server.allowed_origins"),
+        cors_origins: values.origins("server.cors_origins"),
+        trusted_proxies: values.networks("server.trusted_proxies"),
+        max_connections: values.count("server.max_connections"),
+        shutdown_timeout: values.duration("server.shutdown_timeout"),
+        public_url: values.web_address("server.public_url"),
+    }
+}
+
+fn auth(values: &mut Values, findings: &mut Findings) -> Auth {
+    let key = "auth.jwt_secret";
+    let (sound, origin) = (values.is_sound(key), values.origin(key));
+    let mut secrets = values.secrets(key);
+    if sound && secrets.is_empty() {
+        let accepted = keys::find(key).map(|key| key.kind.accepted()).unwrap_or_default();
+        let wrong = "is required; set it in a file or by JWT_SECRET";
+        findings.problem(Problem::new(key, origin, wrong).accepted(accepted));
+    }
+    secrets.extend(values.secrets("auth.previous_jwt_secrets"));
+    Auth {
+        secrets,
+        leeway: values.duration("auth.leeway"),
+        allow_query_token: values.flag("auth.allow_query_token"),
+        admin_roles: values.words("auth.admin_roles"),
+        issuer: values.some_text("auth.issuer"),
+        audience: values.some_text("auth.audience"),
+    }
+}
+
+fn limits(values: &mut Values) -> Limits {
+    Limits {
+        messages: values.rate("limits.messages"),
+        admin: values.rate("limits.admin"),
+        public: values.rate("limits.public"),
+        cleanup_interval: values.duration("limits.cleanup_interval"),
+        connections_per_user: values.count("limits.connections_per_user"),
+        max_message_size: values.count("limits.max_message_size"),
+        max_content: values.count("limits.max_content"),
+        max_body: values.count("limits.max_body"),
+    }
+}
+
+fn session(values: &mut Values) -> Session {
+    Session {
+        ttl: values.duration("session.ttl"),
+        cleanup_interval: values.duration("session.cleanup_interval"),
+        reconnect_timeout: values.duration("session.reconnect_timeout"),
+        queue: values.count("session.queue"),
+        history_tokens: values.count("session.history_tokens"),
+        history_messages: values.count("session.history_messages"),
+        system_prompt: values.some_text("session.system_prompt"),
+    }
+}
+
+fn llm(values: &mut Values, default_model: Option<ModelId>) -> Llm {
+    Llm {
+        stream_timeout: values.duration("llm.stream_timeout"),
+        first_byte_timeout: values.duration("llm.first_byte_timeout"),
+        idle_timeout: values.duration("llm.idle_timeout"),
+        connect_timeout: values.duration("llm.connect_timeout"),
+        default_model,
+    }
+}
+
+fn sandbox(values: &mut Values) -> Sandbox {
+    Sandbox {
+        plugin_directory: values.path("sandbox.plugin_directory"),
+        max_answers: u32::try_from(values.number("sandbox.max_answers")).unwrap_or(u32::MAX),
+        cache_directory: values.path("sandbox.cache_directory"),
+    }
+}
+
+fn telemetry(values: &mut Values) -> Telemetry {
+    let log_format = values.text("telemetry.log_format");
+    Telemetry {
+        log_format: if log_format == "json" { LogFormat::Json } else { LogFormat::Text },
+        level: values.text("telemetry.level"),
+    }
+}
+
+/// Takes the default model and holds it to be one of the models.
+fn default_model(
+    values: &mut Values,
+    models: &[Written],
+    findings: &mut Findings,
+) -> Option<ModelId> {
+    let key = "llm.default_model";
+    let (sound, origin) = (values.is_sound(key), values.origin(key));
+    let text = values.some_text(key).filter(|_| sound)?;
+    let found = models.iter().find(|written| written.model.id.as_str() == text);
+    if found.is_none() {
+        let ids: Vec<_> = models.iter().map(|written| written.model.id.as_str()).collect();
+        let wrong = format!("{} is no model", quoted(&text));
+        let problem = Problem::new(key, origin, wrong);
+        findings.problem(problem.accepted(model::one_of(&ids, "a model that exists")));
+    }
+    found.map(|written| written.model.id.clone())
+}
+
+/// Refuses the engine that is not there yet, whether it was named or meant by `MONGO_URI`.
+fn storage_engine(values: &mut Values, findings: &mut Findings) {
+    let (engine, uri) = ("storage.engine", "storage.mongodb.uri");
+    let unavailable = "mongodb is not available yet";
+    let named = values.is_written(engine);
+    let sound = values.is_sound(engine);
+    let origin = values.origin(engine);
+    let mongodb = values.text(engine) == "mongodb";
+    if mongodb {
+        findings.problem(Problem::new(engine, origin, unavailable).accepted(r#""sqlite""#));
+        return;
+    }
+    let (origin, written) = (values.origin(uri), values.is_written(uri));
+    if !named && sound && written && !values.secrets(uri).is_empty() {
+        let wrong =
+            format!("an address of a database means engine = \"mongodb\", and {unavailable}");
+        let accepted =
+            r#"storage.engine = "sqlite" beside it (SLUICE_STORAGE__ENGINE=sqlite), or no address"#;
+        findings.problem(Problem::new(uri, origin, wrong).accepted(accepted));
+    }
+}
+
+/// The problem of a gateway that has nobody to ask.
+fn no_model() -> Problem {
+    Problem::new("models", Origin::Default, "there is no model to answer with").accepted(
+        "LLM_PROVIDER_1_ID, _TYPE, _ENDPOINT, _API_KEY and _MODEL, or a table [[models]] and its [plugins.ID] in a file",
+    )
+}
+
+#[cfg(test)]
+mod tests;

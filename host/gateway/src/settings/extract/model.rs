@@ -1,0 +1,143 @@
+//! `[[models]]`: what clients may pick, and whether all it refers to is there.
+
+use std::collections::BTreeMap;
+
+use sluice_chat::id::ModelId;
+
+use super::fields::{self, Fields, type_wrong};
+use super::plugin::Plugins;
+use crate::settings::Model;
+use crate::settings::keys::field::MODEL_FIELDS;
+use crate::settings::problem::{Findings, Origin, Problem, quoted};
+use crate::settings::sources::Sources;
+use crate::settings::value::raw::Raw;
+
+/// Longest name of a model, ours or the provider's, in bytes.
+pub(super) const NAME_BYTES: usize = 200;
+/// Longest system prompt in bytes.
+const PROMPT_BYTES: usize = 64 * 1024;
+/// Most tokens one answer may be allowed.
+const MOST_TOKENS: u64 = 10_000_000;
+
+/// A model with the places its parts were written, for the checks that need all models.
+pub(super) struct Written {
+    /// The model.
+    pub(super) model: Model,
+    /// Its id's full name and origin.
+    pub(super) id: (String, Origin),
+    /// Its plugin's full name and origin.
+    pub(super) plugin: (String, Origin),
+    /// Its fallback's full name and origin.
+    pub(super) fallback: (String, Origin),
+}
+
+/// Reads all of `[[models]]` in the order written.
+pub(super) fn read(sources: &Sources, findings: &mut Findings) -> Vec<Written> {
+    let Some(found) = sources.find(&["models"]) else { return Vec::new() };
+    if !found.raw.is_list() {
+        let problem = Problem::new("models", found.origin, "is not a list of tables");
+        findings.problem(problem.accepted("a table [[models]] for each model"));
+        return Vec::new();
+    }
+    let mut models = Vec::new();
+    for index in sources.names(&["models"]) {
+        let label = format!("models[{index}]");
+        let path = vec!["models", index.as_str()];
+        if let Some(fields) = Fields::open(sources, path, label, MODEL_FIELDS, findings) {
+            models.extend(one(&fields, findings));
+        }
+    }
+    models
+}
+
+/// Reads one model. `None` when it has no id or no plugin.
+fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
+    let id = fields.required("id", findings, model_id);
+    let plugin = fields.required("plugin", findings, fields::text(NAME_BYTES));
+    let name = fields.get("name", findings, fields::text(NAME_BYTES));
+    let upstream = fields.get("upstream", findings, fields::text(NAME_BYTES));
+    let system_prompt = fields.get("system_prompt", findings, fields::text(PROMPT_BYTES));
+    let max_output_tokens = fields.get("max_output_tokens", findings, tokens);
+    let fallback = fields.get("fallback", findings, |raw| {
+        let words = raw.words().map_err(type_wrong)?;
+        let ids = words.into_iter().map(|word| ModelId::parse(word).ok_or_else(|| bad_id(word)));
+        ids.collect::<Result<Vec<_>, _>>()
+    });
+    let roles = fields.get("roles", findings, fields::words).unwrap_or_default();
+    let (id, plugin) = (id?, plugin?);
+    let place = |name: &str| (fields.full(name), fields.origin_of(name));
+    Some(Written {
+        id: place("id"),
+        plugin: place("plugin"),
+        fallback: place("fallback"),
+        model: Model {
+            name: name.unwrap_or_else(|| id.as_str().into()),
+            upstream: upstream.unwrap_or_else(|| id.as_str().into()),
+            fallback: fallback.unwrap_or_default(),
+            id,
+            plugin,
+            system_prompt,
+            max_output_tokens,
+            roles,
+        },
+    })
+}
+
+fn model_id(raw: Raw<'_>) -> Result<ModelId, String> {
+    let text = raw.text().map_err(type_wrong)?;
+    ModelId::parse(text).ok_or_else(|| bad_id(text))
+}
+
+fn bad_id(text: &str) -> String {
+    format!("{} is no id", quoted(text))
+}
+
+fn tokens(raw: Raw<'_>) -> Result<u32, String> {
+    let number = raw.number().map_err(type_wrong)?;
+    let fits = (1..=MOST_TOKENS).contains(&number);
+    u32::try_from(number).ok().filter(|_| fits).ok_or_else(|| format!("{number} is out of range"))
+}
+
+/// Holds models to what they refer to: each other, and the plugins.
+pub(super) fn check(models: &[Written], plugins: &Plugins, findings: &mut Findings) {
+    let mut first: BTreeMap<&ModelId, &Origin> = BTreeMap::new();
+    for written in models {
+        let (key, origin) = &written.id;
+        if let Some(other) = first.get(&written.model.id) {
+            let wrong =
+                format!("{} is already a model ({other})", quoted(written.model.id.as_str()));
+            findings.problem(Problem::new(key, origin.clone(), wrong));
+        } else {
+            first.insert(&written.model.id, origin);
+        }
+    }
+    for Written { model, plugin: (key, origin), fallback, .. } in models {
+        let state = match plugins.named.get(&model.plugin) {
+            Some(true) => None,
+            Some(false) => Some("is switched off"),
+            None => Some("is no plugin"),
+        };
+        if let Some(state) = state {
+            let on = plugins.named.iter().filter(|(_, on)| **on);
+            let on: Vec<_> = on.map(|(id, _)| id.as_str()).collect();
+            let wrong = format!("{} {state}", quoted(&model.plugin));
+            let problem = Problem::new(key, origin.clone(), wrong);
+            findings.problem(problem.accepted(one_of(&on, "a [plugins.ID] table")));
+        }
+        for id in &model.fallback {
+            if *id == model.id || !first.contains_key(id) {
+                let (key, origin) = fallback;
+                let wrong = format!("{} is no other model", quoted(id.as_str()));
+                let others = first.keys().filter(|other| ***other != model.id);
+                let others: Vec<_> = others.map(|id| id.as_str()).collect();
+                let problem = Problem::new(key, origin.clone(), wrong);
+                findings.problem(problem.accepted(one_of(&others, "another model")));
+            }
+        }
+    }
+}
+
+/// Names what could have been written, or what would have to be there first.
+pub(super) fn one_of(names: &[&str], otherwise: &str) -> String {
+    if names.is_empty() { otherwise.into() } else { names.join(", ") }
+}

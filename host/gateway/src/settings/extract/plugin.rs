@@ -1,0 +1,155 @@
+//! `[plugins.ID]`: which components are loaded and what they are given.
+
+use std::collections::BTreeMap;
+
+use super::fields::{Fields, type_wrong};
+use crate::settings::keys::field::{NAME_ACCEPTED, PLUGIN_FIELDS, is_name};
+use crate::settings::problem::{Findings, Problem, quoted};
+use crate::settings::secret::Secret;
+use crate::settings::secret::strength::is_placeholder;
+use crate::settings::secret::vault::Vault;
+use crate::settings::sources::Sources;
+use crate::settings::value::endpoint;
+use crate::settings::value::raw::Raw;
+use crate::settings::{Plugin, Source};
+
+/// The plugins that were read, and which ids were named at all.
+#[derive(Default)]
+pub(super) struct Plugins {
+    /// Those nothing was wrong with, by id.
+    pub(super) sound: Vec<Plugin>,
+    /// Every id that was written, and whether it is switched on.
+    pub(super) named: BTreeMap<String, bool>,
+}
+
+/// Reads all of `[plugins]`.
+pub(super) fn read(sources: &Sources, vault: &Vault<'_>, findings: &mut Findings) -> Plugins {
+    let mut plugins = Plugins::default();
+    if let Some(found) = sources.find(&["plugins"])
+        && !found.raw.is_table()
+    {
+        let problem = Problem::new("plugins", found.origin, "is not a table");
+        findings.problem(problem.accepted("a table [plugins.ID] for each plugin"));
+        return plugins;
+    }
+    for id in sources.names(&["plugins"]) {
+        let label = format!("plugins.{id}");
+        let path = vec!["plugins", id.as_str()];
+        let Some(fields) = Fields::open(sources, path, label, PLUGIN_FIELDS, findings) else {
+            continue;
+        };
+        if !is_name(&id) {
+            let wrong = format!("{} is no name of a plugin", quoted(&id));
+            let problem = Problem::new("plugins", fields.origin.clone(), wrong);
+            findings.problem(problem.accepted(NAME_ACCEPTED));
+        }
+        let plugin = one(&id, &fields, vault, findings);
+        plugins.named.insert(id, plugin.as_ref().is_none_or(|plugin| plugin.enabled));
+        plugins.sound.extend(plugin);
+    }
+    plugins
+}
+
+/// Reads one plugin. `None` when it has no source to load.
+fn one(
+    id: &str,
+    fields: &Fields<'_>,
+    vault: &Vault<'_>,
+    findings: &mut Findings,
+) -> Option<Plugin> {
+    let enabled = fields.get("enabled", findings, |raw| raw.flag().map_err(type_wrong));
+    let enabled = enabled.unwrap_or(true);
+    let source = fields.required("source", findings, source);
+    let sha256 = fields.get("sha256", findings, digest);
+    let settings = fields
+        .get("settings", findings, |raw| raw.object().map_err(type_wrong))
+        .unwrap_or_else(|| serde_json::json!({}));
+    let endpoints = named(fields, "endpoints", findings, address);
+    // The variables and files of a plugin that is switched off need not exist.
+    let secrets = if enabled {
+        named(fields, "secrets", findings, |raw| secret(raw, vault))
+    } else {
+        BTreeMap::new()
+    };
+    without_effect(fields, findings);
+    Some(Plugin { id: id.into(), source: source?, sha256, settings, endpoints, secrets, enabled })
+}
+
+/// Reads a table whose names are free.
+fn named<T>(
+    fields: &Fields<'_>,
+    table: &str,
+    findings: &mut Findings,
+    read: impl Fn(Raw<'_>) -> Result<T, String>,
+) -> BTreeMap<String, T> {
+    let mut taken = BTreeMap::new();
+    for name in fields.names(table, findings) {
+        if !is_name(&name) {
+            let wrong = format!("has the name {}", quoted(&name));
+            findings.problem(fields.wrong(table, wrong).accepted(NAME_ACCEPTED));
+        } else if let Some(value) = fields.required(&format!("{table}.{name}"), findings, &read) {
+            taken.insert(name, value);
+        }
+    }
+    taken
+}
+
+fn source(raw: Raw<'_>) -> Result<Source, String> {
+    let text = raw.text().map_err(type_wrong)?;
+    let bundled = text.strip_prefix("bundled:").filter(|name| is_name(name));
+    let file = text.strip_prefix("file:").filter(|path| !path.is_empty());
+    bundled
+        .map(|name| Source::Bundled(name.into()))
+        .or_else(|| file.map(|path| Source::File(path.into())))
+        .ok_or_else(|| format!("{} is no source", quoted(text)))
+}
+
+fn digest(raw: Raw<'_>) -> Result<[u8; 32], String> {
+    let text = raw.text().map_err(type_wrong)?;
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| digit.try_into().ok()))
+        .collect();
+    let bytes = digits.map(|digits| {
+        let (pairs, _) = digits.as_chunks::<2>();
+        pairs.iter().map(|[high, low]| high << 4 | low).collect::<Vec<u8>>()
+    });
+    let exact = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
+    exact.ok_or_else(|| format!("{} is no digest", quoted(text)))
+}
+
+/// Reads an endpoint, never quoting it: there may be a password in it.
+pub(super) fn address(raw: Raw<'_>) -> Result<url::Url, String> {
+    let text = raw.text().map_err(type_wrong)?;
+    if is_placeholder(text) {
+        return Err("is still a placeholder".into());
+    }
+    endpoint::parse(text).map_err(|error| error.to_string())
+}
+
+/// Follows a secret to its place.
+pub(super) fn secret(raw: Raw<'_>, vault: &Vault<'_>) -> Result<Secret, String> {
+    let text = raw.text().map_err(type_wrong)?;
+    let found = vault.open(text).map_err(|locked| locked.to_string())?;
+    found.ok_or_else(|| "is empty".into())
+}
+
+/// Checks and warns about fields that do nothing yet.
+fn without_effect(fields: &Fields<'_>, findings: &mut Findings) {
+    for name in ["limits", "grants"] {
+        fields.get(name, findings, |raw| raw.object().map_err(type_wrong));
+    }
+    fields.get("on_failure", findings, |raw| {
+        let text = raw.text().map_err(type_wrong)?;
+        if matches!(text, "closed" | "open") {
+            Ok(())
+        } else {
+            Err(format!("{} is unknown", quoted(text)))
+        }
+    });
+    for name in ["limits", "grants", "on_failure"] {
+        if fields.is_set(name) {
+            findings.warning(&fields.full(name), fields.origin_of(name), "has no effect yet");
+        }
+    }
+}

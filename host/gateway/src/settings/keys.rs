@@ -1,0 +1,194 @@
+//! What may be configured: the one table that reading, checking, `config/sluice.toml`, the documentation and
+//! `sluice check --explain` are made from.
+//!
+//! Data and its look-up only; nothing is read here.
+
+pub(super) mod field;
+pub(super) mod table;
+
+use self::field::{Field, MODEL_FIELDS, PLUGIN_FIELDS, SLOT_FIELDS};
+use self::table::KEYS;
+use super::value::Kind;
+
+/// One key outside `[plugins.ID]` and `[[models]]`.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Full name with dots, `server.bind`.
+    pub(super) name: &'static str,
+    /// What may be written.
+    pub(super) kind: Kind,
+    /// Default as a TOML value. An empty string or list means nothing is set.
+    pub(super) default: &'static str,
+    /// What it does, in whole sentences without line breaks.
+    pub(super) text: &'static str,
+    /// Variables that set it beside `SLUICE_SECTION__KEY`.
+    pub(super) old: &'static [Old],
+    /// Whether a running gateway takes a new value.
+    pub(super) reload: Reload,
+    /// What writing it does today.
+    pub(super) effect: Effect,
+}
+
+/// A variable operators used before there was `SLUICE_*`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Old {
+    /// Name of the variable.
+    pub(super) name: &'static str,
+    /// How much of the key it sets.
+    pub(super) part: Part,
+}
+
+/// How much of a key an old variable sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// The port of an address.
+    Port,
+    /// The number of a rate, counted per minute.
+    PerMinute,
+    /// The window of a rate.
+    Window,
+}
+
+/// When a changed value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reload {
+    /// At the next SIGHUP, without touching a connection.
+    OnSignal,
+    /// At the next start.
+    Restart,
+}
+
+/// What a written value does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// What the text says.
+    Now,
+    /// Nothing yet: a warning.
+    Later,
+    /// Ignoring it would break a promise, so the gateway does not start. Says why.
+    Refused(&'static str),
+}
+
+impl Key {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        default: &'static str,
+        text: &'static str,
+    ) -> Self {
+        Self { name, kind, default, text, old: &[], reload: Reload::Restart, effect: Effect::Now }
+    }
+
+    const fn old(mut self, old: &'static [Old]) -> Self {
+        self.old = old;
+        self
+    }
+
+    const fn reloaded(mut self) -> Self {
+        self.reload = Reload::OnSignal;
+        self
+    }
+
+    const fn later(mut self) -> Self {
+        self.effect = Effect::Later;
+        self
+    }
+
+    const fn refused(mut self, why: &'static str) -> Self {
+        self.effect = Effect::Refused(why);
+        self
+    }
+
+    /// The table it is written in: everything before the last dot.
+    pub(super) fn section(&self) -> &'static str {
+        self.name.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// Its name within that table.
+    pub(super) fn leaf(&self) -> &'static str {
+        self.name.rsplit_once('.').map_or(self.name, |(_, leaf)| leaf)
+    }
+
+    /// The variable that sets it whatever else does.
+    pub(super) fn variable(&self) -> String {
+        format!("SLUICE_{}", self.name.to_uppercase().replace('.', "__"))
+    }
+
+    /// Every variable that sets it, in words.
+    pub(super) fn variables(&self) -> Vec<String> {
+        let old = self.old.iter().map(|old| match old.part {
+            Part::Whole => old.name.to_owned(),
+            Part::Port => format!("{} (the port)", old.name),
+            Part::PerMinute => format!("{} (the number, per minute)", old.name),
+            Part::Window => format!("{} (the window)", old.name),
+        });
+        std::iter::once(self.variable()).chain(old).collect()
+    }
+
+    /// When a change counts, in words.
+    pub(super) fn change(&self) -> &'static str {
+        match self.reload {
+            Reload::OnSignal => "reloaded on SIGHUP",
+            Reload::Restart => "needs a restart",
+        }
+    }
+}
+
+const fn old(name: &'static str) -> Old {
+    Old { name, part: Part::Whole }
+}
+
+/// Finds a key by its full name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Tells all about a key, a field (`plugins.ID.source`, `models.id`) or a variable. `None` for any other word.
+pub(super) fn explain(asked: &str) -> Option<String> {
+    let named = |key: &&Key| {
+        key.name == asked || key.variable() == asked || key.old.iter().any(|old| old.name == asked)
+    };
+    if let Some(key) = KEYS.iter().find(named) {
+        return Some(explain_key(key));
+    }
+    let field = find_field(asked)?;
+    Some(format!("{asked}\n  {}\n  accepted: {}", field.text, field.accepted))
+}
+
+/// Finds the field a full name or a variable means.
+fn find_field(asked: &str) -> Option<&'static Field> {
+    let parts: Vec<&str> = asked.split('.').collect();
+    let (fields, name) = match parts.as_slice() {
+        ["plugins", _, name, ..] => (PLUGIN_FIELDS, *name),
+        ["models", name] => (MODEL_FIELDS, *name),
+        [variable] => {
+            let slot = variable.strip_prefix("LLM_PROVIDER_")?;
+            let name = slot.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            (SLOT_FIELDS, name.strip_prefix('_')?)
+        }
+        _ => return None,
+    };
+    fields.iter().find(|field| field.head() == name)
+}
+
+fn explain_key(key: &Key) -> String {
+    let effect = match key.effect {
+        Effect::Now => "",
+        Effect::Later => "\n  no effect yet",
+        Effect::Refused(why) => &format!("\n  refused: {why}"),
+    };
+    format!(
+        "{}\n  {}\n  accepted: {}\n  default: {}\n  variables: {}\n  {}{effect}",
+        key.name,
+        key.text,
+        key.kind.accepted(),
+        key.default,
+        key.variables().join(", "),
+        key.change(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The fields of `[plugins.ID]`, of `[[models]]` and of `LLM_PROVIDER_<n>_*`: tables that may be there many times.
+
+/// One field of a table that may be there many times.
+#[derive(Debug)]
+pub(in crate::settings) struct Field {
+    /// Name; `endpoints.NAME` stands for a table whose names are free.
+    pub(in crate::settings) name: &'static str,
+    /// What may be written.
+    pub(in crate::settings) accepted: &'static str,
+    /// What it does.
+    pub(in crate::settings) text: &'static str,
+}
+
+impl Field {
+    /// The name without what is free in it.
+    pub(in crate::settings) fn head(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(head, _)| head)
+    }
+}
+
+const fn field(name: &'static str, accepted: &'static str, text: &'static str) -> Field {
+    Field { name, accepted, text }
+}
+
+/// Longest name of a plugin, an endpoint or a secret.
+pub(in crate::settings) const NAME_BYTES: usize = 64;
+
+/// What a plugin, an endpoint or a secret may be called.
+pub(in crate::settings) const NAME_ACCEPTED: &str =
+    "1 to 64 of a-z, 0-9, - and _, the first a letter or digit";
+
+/// Whether a plugin, an endpoint or a secret may be called so.
+pub(in crate::settings) fn is_name(text: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    text.len() <= NAME_BYTES
+        && text.bytes().all(plain)
+        && !text.is_empty()
+        && !text.starts_with(['-', '_'])
+}
+
+/// Providers that come with the gateway, as `LLM_PROVIDER_<n>_TYPE` names them.
+pub(in crate::settings) const PROVIDERS: &[&str] = &["openai", "echo"];
+/// Providers that older set-ups name and that do not come with it yet.
+pub(in crate::settings) const LATER_PROVIDERS: &[&str] = &["anthropic", "dify"];
+
+/// `[plugins.ID]`.
+pub(in crate::settings) const PLUGIN_FIELDS: &[Field] = &[
+    field(
+        "source",
+        r#""bundled:NAME" or "file:PATH""#,
+        "Where the component is. Required. A relative path is taken from the working directory.",
+    ),
+    field(
+        "sha256",
+        r#"64 hexadecimal digits, or "" for any"#,
+        "What the component's digest must be.",
+    ),
+    field("enabled", "true or false", "Whether it is loaded. Default true."),
+    field(
+        "settings",
+        "a table; in a variable, a JSON object",
+        "Handed to the plugin, which checks it.",
+    ),
+    field(
+        "endpoints.NAME",
+        "an https address, or http to a private or loopback host",
+        "The host the plugin means by NAME. It can reach no other.",
+    ),
+    field(
+        "secrets.NAME",
+        r#""env:VAR", "file:PATH" or the secret itself"#,
+        "Added to the plugin's calls by the gateway. The plugin never sees it.",
+    ),
+    field(
+        "limits",
+        "a table; in a variable, a JSON object",
+        "Bounds of this plugin. No effect yet.",
+    ),
+    field(
+        "grants",
+        "a table; in a variable, a JSON object",
+        "What the plugin may do. No effect yet.",
+    ),
+    field(
+        "on_failure",
+        r#""closed" or "open""#,
+        "Whether a policy that fails refuses or lets pass. No effect yet.",
+    ),
+];
+
+/// `[[models]]`.
+pub(in crate::settings) const MODEL_FIELDS: &[Field] = &[
+    field(
+        "id",
+        "1 to 100 bytes without control characters, once among all models",
+        "What clients pick. Required.",
+    ),
+    field("name", "text of at most 200 bytes", "What people see. Default: the id."),
+    field("plugin", "the ID of an enabled plugin", "Who answers. Required."),
+    field(
+        "upstream",
+        "text of at most 200 bytes",
+        "What the provider calls the model. Default: the id.",
+    ),
+    field(
+        "system_prompt",
+        "text of at most 65536 bytes",
+        "Sent before every conversation, instead of session.system_prompt.",
+    ),
+    field("max_output_tokens", "a whole number from 1 to 10000000", "Longest answer."),
+    field(
+        "fallback",
+        "a list of ids of other models",
+        "Who answers instead, in order, when the provider cannot be reached.",
+    ),
+    field("roles", "a list of words", "Who may use it. Empty means everybody."),
+];
+
+/// `LLM_PROVIDER_<n>_*`, n from 1 to 99.
+pub(in crate::settings) const SLOT_FIELDS: &[Field] = &[
+    field(
+        "ID",
+        "1 to 100 bytes without control characters, once among all models",
+        "What clients pick. Required.",
+    ),
+    field("NAME", "text of at most 200 bytes", "What people see. Default: the ID."),
+    field("TYPE", r#""openai" or "echo""#, "The bundled provider. Required."),
+    field(
+        "ENDPOINT",
+        "an https address, or http to a private or loopback host",
+        "Base address as the provider writes it, such as https://api.openai.com/v1. Required except for echo.",
+    ),
+    field(
+        "API_KEY",
+        r#""env:VAR", "file:PATH" or the secret itself"#,
+        "Key of the provider. Required unless the ENDPOINT is a private or loopback host.",
+    ),
+    field(
+        "MODEL",
+        "text of at most 200 bytes",
+        "What the provider calls the model. Default: the ID.",
+    ),
+];

@@ -1,0 +1,427 @@
+//! The table itself, in the order of the generated file.
+
+use super::{Key, Old, Part, old};
+use crate::settings::value::Kind;
+
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+const DAY: u64 = 24 * HOUR;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// Any wait of the gateway. The lower bound keeps a slip from turning a wait into a busy loop.
+const WAIT: Kind = Kind::Duration(10, HOUR);
+/// How long something is kept, or how often it is swept.
+const KEEP: Kind = Kind::Duration(10, 30 * DAY);
+
+const UNSEALED: &str = "encryption is not available yet, and messages would be stored readable; leave the key out to \
+                        accept that";
+
+/// Every key outside `[plugins.ID]` and `[[models]]`.
+pub(in crate::settings) const KEYS: &[Key] = &[
+    Key::new(
+        "server.bind",
+        Kind::Address,
+        r#""127.0.0.1:8080""#,
+        "Address and port to listen on. SERVER_PORT changes the port and keeps the address.",
+    )
+    .old(&[Old { name: "SERVER_PORT", part: Part::Port }]),
+    Key::new(
+        "server.path_prefix",
+        Kind::Prefix,
+        r#""/chatbox""#,
+        "Path in front of the routes. /v1 and /metrics are there without it as well.",
+    )
+    .old(&[old("CHATBOX_PATH_PREFIX")]),
+    Key::new(
+        "server.allowed_origins",
+        Kind::Origins,
+        "[]",
+        "Web pages that may open a WebSocket, compared exactly. Empty means pages of the same host only. In a \
+         variable they are separated by commas.",
+    )
+    .old(&[old("ALLOWED_ORIGINS")])
+    .reloaded(),
+    Key::new(
+        "server.cors_origins",
+        Kind::Origins,
+        "[]",
+        "Web pages of other hosts that may call the HTTP routes. Empty means none.",
+    )
+    .old(&[old("CORS_ALLOWED_ORIGINS")]),
+    Key::new(
+        "server.trusted_proxies",
+        Kind::Networks,
+        "[]",
+        "Proxies whose X-Forwarded-For is believed. Empty means nobody's is.",
+    ),
+    Key::new(
+        "server.max_connections",
+        Kind::Count(1, 1_000_000),
+        "10000",
+        "Open connections at one time; further ones are refused.",
+    )
+    .old(&[old("MAX_CONNECTIONS")]),
+    Key::new(
+        "server.shutdown_timeout",
+        Kind::Duration(0, HOUR),
+        r#""30s""#,
+        "How long running answers may take to end when the gateway stops.",
+    )
+    .old(&[old("SHUTDOWN_TIMEOUT")]),
+    Key::new(
+        "server.public_url",
+        Kind::WebAddress,
+        r#""""#,
+        "Address under which users reach the gateway, for links and the check of host names.",
+    ),
+    Key::new(
+        "auth.jwt_secret",
+        Kind::SigningSecret,
+        r#""""#,
+        "Signs and verifies tokens. Required. Weak words, placeholders and repeated patterns are refused.",
+    )
+    .old(&[old("JWT_SECRET")]),
+    Key::new(
+        "auth.previous_jwt_secrets",
+        Kind::SigningSecrets,
+        "[]",
+        "Secrets that still verify tokens but sign none, for a change of secrets without logging anybody out.",
+    ),
+    Key::new("auth.jwks_url", Kind::WebAddress, r#""""#, "Address of the keys that verify tokens.").later(),
+    Key::new("auth.jwks_file", Kind::Text(4_096), r#""""#, "File of the keys that verify tokens.").later(),
+    Key::new(
+        "auth.issuer",
+        Kind::Text(1_024),
+        r#""""#,
+        "What a token's `iss` must be. Empty means it is not looked at.",
+    ),
+    Key::new(
+        "auth.audience",
+        Kind::Text(1_024),
+        r#""""#,
+        "What a token's `aud` must contain. Empty means it is not looked at.",
+    ),
+    Key::new(
+        "auth.algorithms",
+        Kind::Words,
+        r#"["HS256"]"#,
+        "Algorithms a token may be signed with.",
+    )
+    .later(),
+    Key::new(
+        "auth.leeway",
+        Kind::Duration(0, 300 * SECOND),
+        r#""30s""#,
+        "How far clocks may be apart when a token's times are checked.",
+    ),
+    Key::new(
+        "auth.allow_query_token",
+        Kind::Flag,
+        "true",
+        "Whether a WebSocket may carry its token as `?token=`, as older clients do. It is never logged here, but may \
+         be by proxies.",
+    ),
+    Key::new(
+        "auth.admin_roles",
+        Kind::Words,
+        r#"["admin", "chat_admin"]"#,
+        "Roles that make a user an operator.",
+    ),
+    Key::new(
+        "limits.messages",
+        Kind::Rate,
+        r#""100/1m""#,
+        "Messages of one user in any window of that length. Refused ones do not count.",
+    )
+    .old(&[Old { name: "RATE_LIMIT", part: Part::PerMinute }])
+    .reloaded(),
+    Key::new(
+        "limits.admin",
+        Kind::Rate,
+        r#""20/1m""#,
+        "Requests of one operator to the admin routes.",
+    )
+    .old(&[
+        Old { name: "ADMIN_RATE_LIMIT", part: Part::PerMinute },
+        Old { name: "ADMIN_RATE_WINDOW", part: Part::Window },
+    ])
+    .reloaded(),
+    Key::new(
+        "limits.public",
+        Kind::Rate,
+        r#""60/1m""#,
+        "Requests without a token from one address.",
+    )
+    .reloaded(),
+    Key::new(
+        "limits.cleanup_interval",
+        KEEP,
+        r#""5m""#,
+        "How often forgotten counters are swept out.",
+    )
+    .old(&[old("RATE_LIMIT_CLEANUP_INTERVAL")])
+    .reloaded(),
+    Key::new(
+        "limits.connections_per_user",
+        Kind::Count(1, 10_000),
+        "10",
+        "Open connections of one user.",
+    )
+    .reloaded(),
+    Key::new(
+        "limits.max_message_size",
+        Kind::Size(KIB, 64 * MIB),
+        r#""1MiB""#,
+        "Longest WebSocket message.",
+    )
+    .old(&[old("MAX_MESSAGE_SIZE")])
+    .reloaded(),
+    Key::new(
+        "limits.max_content",
+        Kind::Count(1, MIB),
+        "10000",
+        "Longest text of one user message, in characters. Not above max_message_size; when it is not written it \
+         follows that down.",
+    )
+    .reloaded(),
+    Key::new(
+        "limits.max_body",
+        Kind::Size(KIB, 1_024 * MIB),
+        r#""32MiB""#,
+        "Longest body of an HTTP request.",
+    )
+    .reloaded(),
+    Key::new(
+        "session.ttl",
+        KEEP,
+        r#""15m""#,
+        "How long a session nobody uses stays in memory. It is stored in any case.",
+    )
+    .old(&[old("SESSION_TTL")]),
+    Key::new(
+        "session.cleanup_interval",
+        KEEP,
+        r#""5m""#,
+        "How often idle sessions are swept out of memory.",
+    )
+    .old(&[old("SESSION_CLEANUP_INTERVAL")]),
+    Key::new(
+        "session.reconnect_timeout",
+        Kind::Duration(10, DAY),
+        r#""15m""#,
+        "How far back a client that comes back can be shown what it missed.",
+    )
+    .old(&[old("RECONNECT_TIMEOUT")]),
+    Key::new(
+        "session.queue",
+        Kind::Count(0, 1_000),
+        "8",
+        "User messages that may wait in one session while an answer runs.",
+    ),
+    Key::new(
+        "session.history_tokens",
+        Kind::Count(1, 10_000_000),
+        "8000",
+        "How much of the conversation is sent to the model, in estimated tokens.",
+    ),
+    Key::new(
+        "session.history_messages",
+        Kind::Count(1, 10_000),
+        "50",
+        "How much of the conversation is sent to the model, in messages.",
+    ),
+    Key::new(
+        "session.system_prompt",
+        Kind::Text(64 * 1_024),
+        r#""""#,
+        "Sent to the model before every conversation, unless the model has a prompt of its own.",
+    ),
+    Key::new(
+        "session.operator_absence",
+        KEEP,
+        r#""5m""#,
+        "After how long without its operator a session goes back to the model.",
+    )
+    .later(),
+    Key::new(
+        "llm.stream_timeout",
+        WAIT,
+        r#""120s""#,
+        "Longest time for a whole answer.",
+    )
+    .old(&[old("LLM_STREAM_TIMEOUT")]),
+    Key::new(
+        "llm.first_byte_timeout",
+        WAIT,
+        r#""30s""#,
+        "Longest time until an answer begins. Not above stream_timeout; when it is not written it follows that down.",
+    ),
+    Key::new(
+        "llm.idle_timeout",
+        WAIT,
+        r#""30s""#,
+        "Longest silence within an answer. Not above stream_timeout; when it is not written it follows that down.",
+    ),
+    Key::new(
+        "llm.connect_timeout",
+        WAIT,
+        r#""10s""#,
+        "Longest time to connect to a provider. Not above stream_timeout; when it is not written it follows that \
+         down.",
+    ),
+    Key::new(
+        "llm.default_model",
+        Kind::Text(100),
+        r#""""#,
+        "Id of the model for those who chose none. Empty means the first one.",
+    )
+    .reloaded(),
+    Key::new(
+        "storage.engine",
+        Kind::Choice(&["sqlite", "mongodb"]),
+        r#""sqlite""#,
+        "Where conversations are kept. When it is not written and MONGO_URI is set, mongodb is meant. mongodb is not \
+         available yet and is refused.",
+    ),
+    Key::new(
+        "storage.encryption_key",
+        Kind::Secret,
+        r#""""#,
+        "Seals what is stored. Refused as long as nothing is sealed.",
+    )
+    .old(&[old("ENCRYPTION_KEY")])
+    .refused(UNSEALED),
+    Key::new(
+        "storage.previous_encryption_keys",
+        Kind::Secrets,
+        "[]",
+        "Keys that still open what they sealed. Refused as long as nothing is sealed.",
+    )
+    .refused(UNSEALED),
+    Key::new(
+        "storage.sqlite.path",
+        Kind::Path,
+        r#""data/sluice.db""#,
+        "The database file. A relative path is taken from the working directory.",
+    ),
+    Key::new("storage.mongodb.uri", Kind::Secret, r#""""#, "Address of the database.")
+        .old(&[old("MONGO_URI")])
+        .later(),
+    Key::new("storage.mongodb.database", Kind::Text(63), r#""chat""#, "Name of the database.")
+        .old(&[old("MONGO_DATABASE")])
+        .later(),
+    Key::new(
+        "storage.mongodb.retry_attempts",
+        Kind::Count(1, 100),
+        "3",
+        "How often an operation is tried when the database cannot be reached.",
+    )
+    .old(&[old("MONGO_RETRY_ATTEMPTS")])
+    .later(),
+    Key::new(
+        "storage.mongodb.retry_delay",
+        WAIT,
+        r#""100ms""#,
+        "Wait before the second try; it doubles with each.",
+    )
+    .old(&[old("MONGO_RETRY_DELAY")])
+    .later(),
+    Key::new("storage.mongodb.retry_max_delay", WAIT, r#""2s""#, "Longest wait between two tries.")
+        .old(&[old("MONGO_RETRY_MAX_DELAY")])
+        .later(),
+    Key::new("storage.mongodb.connect_timeout", WAIT, r#""10s""#, "Longest time to connect.")
+        .old(&[old("MONGO_CONNECT_TIMEOUT")])
+        .later(),
+    Key::new(
+        "sandbox.plugin_directory",
+        Kind::Path,
+        r#""plugins""#,
+        "Where bundled plugins are looked for that are not part of the program. A relative path is taken from the \
+         folder of the program, never from the working directory.",
+    ),
+    Key::new(
+        "sandbox.max_answers",
+        Kind::Count(1, 100_000),
+        "2000",
+        "Plugin calls that may run at one time.",
+    ),
+    Key::new(
+        "sandbox.cache_directory",
+        Kind::Path,
+        r#""data/compiled""#,
+        "Where compiled plugins are kept. A relative path is taken from the working directory.",
+    ),
+    Key::new("sandbox.trusted_keys", Kind::Words, "[]", "Keys whose signatures on plugins count.").later(),
+    Key::new("policies.chain", Kind::Words, "[]", "Policies every message passes, in order.")
+        .reloaded()
+        .later(),
+    Key::new("notify.on", Kind::Routes, "{}", "Which plugins are told of which event.").later(),
+    Key::new(
+        "telemetry.log_format",
+        Kind::Choice(&["text", "json"]),
+        r#""text""#,
+        "Form of a log line.",
+    ),
+    Key::new(
+        "telemetry.level",
+        Kind::Filter,
+        r#""info""#,
+        "What is logged: a level for all, or directives for parts of the program.",
+    )
+    .reloaded(),
+    Key::new(
+        "telemetry.metrics_networks",
+        Kind::Networks,
+        r#"["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]"#,
+        "Who may read the metrics.",
+    )
+    .later(),
+    Key::new("telemetry.otlp_endpoint", Kind::WebAddress, r#""""#, "Where traces are sent.").later(),
+];
+
+/// Variables that older set-ups carry and that do nothing here, each with what to do instead.
+pub(in crate::settings) const DEAD_VARIABLES: &[(&str, &str)] = &[
+    ("ADMIN_API_KEY", "operators are users with a role in auth.admin_roles"),
+    ("ADMIN_EMAILS", "notifiers are not available yet"),
+    ("ADMIN_PANEL_URL", "notifiers are not available yet"),
+    ("ADMIN_PHONES", "notifiers are not available yet"),
+    ("CHATBOX_ALLOWED_ORIGINS", "use ALLOWED_ORIGINS"),
+    ("EMAIL_FROM", "notifiers are not available yet"),
+    ("ENABLE_ADMIN_TAKEOVER", "there is no such switch"),
+    ("ENABLE_FILE_UPLOADS", "uploads are not available yet"),
+    ("ENABLE_HELP_REQUESTS", "there is no such switch"),
+    ("ENABLE_METRICS", "there is no such switch"),
+    ("ENABLE_VOICE_MESSAGES", "uploads are not available yet"),
+    ("K8S_CONFIGMAP_NAME", "the gateway does not ask the cluster"),
+    ("K8S_ENABLE_PROBE", "the probes are always there"),
+    ("K8S_NAMESPACE", "the gateway does not ask the cluster"),
+    ("K8S_SECRET_NAME", "the gateway does not ask the cluster"),
+    ("K8S_SERVICE_NAME", "the gateway does not ask the cluster"),
+    ("LOG_DIR", "logs go to standard error"),
+    ("LOG_LEVEL", "use SLUICE_TELEMETRY__LEVEL"),
+    ("MONGO_COLLECTION", "collections are named sluice_*"),
+    ("MONGO_PASSWORD", "put it into MONGO_URI"),
+    ("MONGO_USERNAME", "put it into MONGO_URI"),
+    ("RMBASE_FILE_CFG", "use --config FILE"),
+    ("S3_ACCESS_KEY_ID", "uploads are not available yet"),
+    ("S3_BUCKET", "uploads are not available yet"),
+    ("S3_ENDPOINT", "uploads are not available yet"),
+    ("S3_REGION", "uploads are not available yet"),
+    ("S3_SECRET_ACCESS_KEY", "uploads are not available yet"),
+    ("SMS_ACCOUNT_SID", "notifiers are not available yet"),
+    ("SMS_API_KEY", "notifiers are not available yet"),
+    ("SMS_AUTH_TOKEN", "notifiers are not available yet"),
+    ("SMS_PROVIDER", "notifiers are not available yet"),
+    ("SMTP_HOST", "notifiers are not available yet"),
+    ("SMTP_PASS", "notifiers are not available yet"),
+    ("SMTP_PORT", "notifiers are not available yet"),
+    ("SMTP_USER", "notifiers are not available yet"),
+    ("WS_ALLOWED_ORIGINS", "use ALLOWED_ORIGINS"),
+];
+
+/// Variables of the tools around the gateway, without their `SLUICE_`: what begins so is theirs.
+pub(in crate::settings) const TOOL_VARIABLES: &[&str] = &[
+    "BIN", "BUNDLE", "CHROMIUM", "GUESTS", "MODEL", "PLUGINS", "PYTHON", "TESTS", "TOKEN", "TOOL",
+    "TOOLS",
+];
