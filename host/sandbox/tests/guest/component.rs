@@ -1,7 +1,8 @@
-//! The guests of `tests/guests` as components.
+//! The guests of `tests/guests` and the plugin `echo` as components.
 //!
-//! With `SLUICE_GUESTS` set, `NAME.wasm` is taken from that directory: `cargo sluice test` builds every package of `tests/guests` to
-//! `target/plugins/guests/NAME.wasm` and sets it. Otherwise they are built here once, into `target/guests`.
+//! `cargo sluice test` builds them all beforehand and says where: `SLUICE_GUESTS` names the directory of the guests
+//! (`target/plugins/guests`), `SLUICE_PLUGINS` that of the plugins (`target/plugins`), each with `NAME.wasm`. Without these variables
+//! they are built here, once, into `target/guests`.
 
 use std::env::var_os;
 use std::fs::{self, File};
@@ -11,16 +12,31 @@ use std::sync::OnceLock;
 
 use wit_component::ComponentEncoder;
 
-/// Every guest; each is a package `guest-NAME`.
-const GUESTS: [&str; 6] = ["chatty", "count", "flood", "hoard", "spin", "trap"];
+/// Packages to build, and what their components are called.
+const PACKAGES: [(&str, &str); 7] = [
+    ("guest-chatty", "chatty"),
+    ("guest-count", "count"),
+    ("guest-flood", "flood"),
+    ("guest-hoard", "hoard"),
+    ("guest-spin", "spin"),
+    ("guest-trap", "trap"),
+    ("sluice-echo", "echo"),
+];
 
 /// The component of that guest.
 pub(crate) fn component(name: &str) -> Vec<u8> {
+    read("SLUICE_GUESTS", name)
+}
+
+/// The component of that plugin.
+pub(crate) fn plugin(name: &str) -> Vec<u8> {
+    read("SLUICE_PLUGINS", name)
+}
+
+fn read(variable: &str, name: &str) -> Vec<u8> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let directory = match var_os("SLUICE_GUESTS") {
-        Some(directory) => PathBuf::from(directory),
-        None => BUILT.get_or_init(build).clone(),
-    };
+    let directory =
+        var_os(variable).map_or_else(|| BUILT.get_or_init(build).clone(), PathBuf::from);
     let path = directory.join(format!("{name}.wasm"));
     assert!(path.is_file(), "{} is missing", path.display());
     fs::read(&path).expect("a component that can be read")
@@ -43,18 +59,18 @@ fn build() -> PathBuf {
     lock.lock().expect("the lock");
 
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&root).args(["build", "--quiet", "--profile", "plugin"]);
+    cargo.current_dir(&root).args(["build", "--lib", "--quiet", "--profile", "plugin"]);
     cargo.args(["--target", "wasm32-unknown-unknown"]).arg("--target-dir").arg(&target);
-    for guest in GUESTS {
-        cargo.args(["--package", &format!("guest-{guest}")]);
+    for (package, _name) in PACKAGES {
+        cargo.args(["--package", package]);
     }
     assert!(cargo.status().expect("cargo runs").success(), "the guests do not build");
 
     let modules = target.join("wasm32-unknown-unknown/plugin");
-    for guest in GUESTS {
-        let module = fs::read(modules.join(format!("guest_{guest}.wasm"))).expect("a module");
-        let path = components.join(format!("{guest}.wasm"));
-        fs::write(path, componentize(&module)).expect("a component written");
+    for (package, name) in PACKAGES {
+        let module = modules.join(format!("{}.wasm", package.replace('-', "_")));
+        let component = componentize(&fs::read(module).expect("a module"));
+        fs::write(components.join(format!("{name}.wasm")), component).expect("room for it");
     }
     components
 }

@@ -2,6 +2,7 @@
 
 mod abi;
 mod cached;
+mod echoing;
 mod endless;
 mod greedy;
 mod isolated;
