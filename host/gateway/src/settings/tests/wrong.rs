@@ -289,3 +289,44 @@ fn a_file_that_cannot_be_read_is_a_problem_like_any_other() {
         "nowhere/sluice.toml: cannot be read (entity not found)"
     );
 }
+
+#[test]
+fn a_value_of_the_wrong_type_is_told_for_every_key_by_its_name() {
+    let odd = [
+        "1",
+        "-1",
+        "1.5",
+        "true",
+        "\"\"",
+        "\"?\"",
+        "[]",
+        "[[1]]",
+        "{ a = { b = 1 } }",
+        "2024-01-01",
+    ];
+    let base = format!("{ECHO}[auth]\njwt_secret = \"{GOOD}\"");
+    for key in keys::table::KEYS {
+        let wrong = odd.iter().filter(|value| {
+            let text = format!("[{}]\n{} = {value}", key.section(), key.leaf());
+            let Err(problems) =
+                Configuration::empty().file("a.toml", base.clone()).file("c.toml", text).load()
+            else {
+                return false;
+            };
+            let place = format!("{} (c.toml:2): ", key.name);
+            assert!(problems.iter().any(|p| p.starts_with(&place)), "{}: {problems:#?}", key.name);
+            true
+        });
+        assert!(wrong.count() >= 5, "{} takes nearly anything", key.name);
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a file says, loading answers.
+    #[test]
+    fn any_text_in_a_file_is_answered(
+        text in "(\\[{1,2}(server|auth|models|plugins\\.x|storage|notify)\\]{1,2}\n([a-z_.\"]{1,12} = (\"[^\"\n]{0,9}\"|[0-9]{1,3}|true|\\[\\]|\\{\\})\n){0,4}){0,4}|.*",
+    ) {
+        let _answer = Configuration::working().file("c.toml", text).load();
+    }
+}
