@@ -95,7 +95,7 @@ fn configuration(id: &str, made: &Component) -> String {
     );
     match made.kind {
         Kind::Provider => format!(
-            "{head}# endpoints.api = \"https://api.example.com\"\n# secrets.key = \"env:EXAMPLE_API_KEY\"\n\n\
+            "{head}# endpoints.api = \"https://api.example.com\"\n# secrets.api_key = \"env:EXAMPLE_API_KEY\"\n\n\
              [[models]]\nid = \"{id}\"\nname = \"{id}\"\nplugin = \"{id}\"\nupstream = \"{id}\""
         ),
         Kind::Policy => format!("{head}\n[policies]\nchain = [\"{id}\"]"),

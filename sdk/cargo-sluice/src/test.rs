@@ -49,6 +49,9 @@ fn plugin(folder: &Path) -> Result<(), Problem> {
     })?;
     let made = build::plugin(folder)?;
     match sluice::find(folder) {
+        Ok(sluice) if !sandbox::is_offered(&sluice) => {
+            report.not_run("tests in the sandbox", sandbox::NOT_OFFERED);
+        }
         Ok(sluice) => report.part("tests in the sandbox", || {
             sandbox::test(&sluice, &made.file, &folder.join("cases"))
         })?,

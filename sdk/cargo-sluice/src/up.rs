@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use self::data::{DataDirectory, Running};
-use self::gateway::{Gateway, Launch};
+use self::gateway::{Gateway, Launch, Ready};
 use self::provider::{Provider, Variables};
 use crate::fetch::{self, Installation};
 use crate::local_model::{self, ReservedPort, Server};
@@ -143,7 +143,7 @@ async fn serve(
     };
     let url = format!("http://{}{}", gateway.ready.address, gateway.ready.path_prefix);
     data.announce(&Running { pid: std::process::id(), url: url.clone(), token: token.clone() })?;
-    welcome(&gateway.ready.address, &url, &token, &model, &log);
+    welcome(&gateway.ready, &url, &token, &model, &log);
 
     // The model outlives the gateway, so that running answers can end.
     let (stop_model, stopped) = oneshot::channel();
@@ -205,54 +205,40 @@ fn default_model(model: &Model) -> Option<String> {
     }
 }
 
-fn welcome(address: &str, url: &str, token: &str, model: &Model, log: &Path) {
+fn welcome(ready: &Ready, url: &str, token: &str, model: &Model, log: &Path) {
     say::line("");
-    say::line(&format!("Sluice answers at  http://{address}"));
+    say::line(&format!("Sluice answers at  http://{}", ready.address));
     say::line(&format!("Chat               {url}/#token={token}"));
     say::line("In this terminal   cargo sluice chat");
-    for line in models(model) {
-        say::line(&line);
+    say::line(&format!("Models             {}", ready.models.join(", ")));
+    for line in about(model) {
+        say::line(&format!("                   {line}"));
     }
     say::line(&format!("Log                {}", log.display()));
     say::line("Ctrl-C stops it.");
 }
 
-/// The lines that say which models are on.
-fn models(model: &Model) -> Vec<String> {
-    let mut lines = Vec::new();
-    match model {
-        Model::Real { id, .. } if id.is_empty() => {
-            lines.push("Models             yours from LLM_PROVIDER_1_*, and echo".to_owned());
-        }
-        Model::Real { id, .. } => lines.push(format!("Models             {id}, echo")),
+/// What there is to say about the models, in lines.
+fn about(model: &Model) -> Vec<String> {
+    let mut lines = match model {
+        Model::Real { .. } => return Vec::new(),
         Model::Local { fetching, .. } => {
-            lines.push(format!("Models             {}, echo", provider::LOCAL_ID));
+            let local = provider::LOCAL_ID;
+            let mut lines = vec![format!(
+                "`{local}` is SmolLM2-135M, a tiny demonstration model on this machine: real, and often wrong"
+            )];
             if fetching.is_some() {
-                lines.push(format!(
-                    "                   {} is still being fetched; echo answers meanwhile",
-                    provider::LOCAL_ID
-                ));
+                lines.push("it is still being fetched; `echo` answers meanwhile".to_owned());
             }
-            lines.push(format!(
-                "                   {} is SmolLM2-135M, a tiny demonstration model on this machine: \
-                 real, and often wrong",
-                provider::LOCAL_ID
-            ));
+            lines
         }
-        Model::OnlyEcho(why) => {
-            lines.push(format!("Models             echo only ({why})"));
-        }
-    }
-    if !matches!(model, Model::Real { .. }) {
-        lines.push(
-            "A real model       OPENAI_API_KEY=… cargo sluice up, or for any vendor of that dialect"
-                .to_owned(),
-        );
-        lines.push(
-            "                   LLM_PROVIDER_1_{ID,NAME,TYPE=openai,ENDPOINT,API_KEY,MODEL}"
-                .to_owned(),
-        );
-    }
+        Model::OnlyEcho(why) => vec![format!("only `echo` answers ({why})")],
+    };
+    lines.push(
+        "a real one: OPENAI_API_KEY=… cargo sluice up, or, for any vendor of that dialect,"
+            .to_owned(),
+    );
+    lines.push("LLM_PROVIDER_1_{ID,NAME,TYPE=openai,ENDPOINT,API_KEY,MODEL}".to_owned());
     lines
 }
 
@@ -349,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_demonstration_model_is_named_for_what_it_is() {
-        let said = models(&local(None)).join("\n");
+        let said = about(&local(None)).join("\n");
 
         assert!(said.contains("tiny demonstration model"), "{said}");
         assert!(said.contains("LLM_PROVIDER_1_"), "{said}");
@@ -357,8 +343,8 @@ mod tests {
 
     #[test]
     fn without_a_model_it_says_why() {
-        let said = models(&Model::OnlyEcho("Python 3 not found".to_owned())).join("\n");
+        let said = about(&Model::OnlyEcho("Python 3 not found".to_owned())).join("\n");
 
-        assert!(said.contains("echo only (Python 3 not found)"), "{said}");
+        assert!(said.contains("only `echo` answers (Python 3 not found)"), "{said}");
     }
 }

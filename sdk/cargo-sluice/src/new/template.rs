@@ -13,6 +13,17 @@ pub(super) const PROVIDER: Template = &[
     ("README.md", include_str!("../../template/provider/README.md.in")),
     (".gitignore", "/target\n"),
     ("src/lib.rs", include_str!("../../template/provider/lib.rs.in")),
+    ("tests/cases.rs", include_str!("../../template/provider/cases.rs.in")),
+    ("cases/hello/case.toml", include_str!("../../template/provider/cases/hello/case.toml")),
+    (
+        "cases/hello/request-1.json",
+        include_str!("../../template/provider/cases/hello/request-1.json"),
+    ),
+    (
+        "cases/hello/exchange-1.http",
+        include_str!("../../template/provider/cases/hello/exchange-1.http"),
+    ),
+    ("cases/hello/expect.jsonl", include_str!("../../template/provider/cases/hello/expect.jsonl")),
 ];
 
 /// What a plugin is called, in the spellings that its files need.

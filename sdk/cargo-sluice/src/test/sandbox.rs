@@ -7,6 +7,18 @@ use super::runner::{self, Stream};
 use super::summary::Counts;
 use crate::problem::Problem;
 
+/// Whether this gateway's binary can replay cases at all.
+pub(super) fn is_offered(sluice: &Path) -> bool {
+    Command::new(sluice)
+        .args(["plugin", "test", "--help"])
+        .stdin(Stdio::null())
+        .output()
+        .is_ok_and(|said| said.status.success())
+}
+
+/// Why nothing was tested when it cannot.
+pub(super) const NOT_OFFERED: &str = "this `sluice` has no `plugin test`";
+
 /// Replays the cases in `cases` against a component, as `sluice plugin test` does.
 pub(super) fn test(sluice: &Path, component: &Path, cases: &Path) -> Result<Counts, Problem> {
     let mut asked = Command::new(sluice);

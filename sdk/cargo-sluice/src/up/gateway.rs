@@ -32,6 +32,9 @@ pub(super) struct Ready {
     pub(super) address: String,
     #[serde(default = "usual_prefix")]
     pub(super) path_prefix: String,
+    /// Ids of the models it offers.
+    #[serde(default)]
+    pub(super) models: Vec<String>,
 }
 
 fn usual_prefix() -> String {
@@ -97,7 +100,8 @@ impl Gateway {
 pub(super) async fn token(launch: &Launch<'_>) -> Result<String, Problem> {
     let failed = || Problem::internal("no development token could be made");
     let made = command(launch)
-        .args(["token", "--user", "dev", "--name", "Developer", "--ttl", "12h"])
+        .args(["token", "--user", "dev", "--name", "Developer", "--ttl", "12h", "--config"])
+        .arg(launch.config)
         .output()
         .await
         .map_err(|source| failed().because(source))?;
