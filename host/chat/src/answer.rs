@@ -1,4 +1,6 @@
-//! One answer: how it may end and what it cost.
+//! One answer: how it may end, what it cost, and the order in which a provider has to tell it.
+
+use crate::event::{ChatEvent, FinishReason};
 
 /// How an answer ended. The wire and the archive know it by [`Ending::as_str`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,5 +75,120 @@ impl Tokens {
     /// Prompt and answer together.
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+}
+
+/// Most tool calls one answer may open.
+const TOOL_SLOTS: u32 = 128;
+
+/// A provider said something it may not say where it said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Breach {
+    /// Text, reasoning, a tool call or another end after the end.
+    #[error("the provider went on after its end")]
+    AfterEnd,
+    /// A tool call beyond the slots there are.
+    #[error("the provider opened too many tool calls")]
+    ToolSlot,
+    /// It was done without having said how it ended.
+    #[error("the provider stopped without an end")]
+    NoEnd,
+}
+
+/// Holds a provider to the order of an answer: an end once, nothing but accounts after it.
+#[derive(Debug, Default)]
+pub struct Manners {
+    finish: Option<FinishReason>,
+}
+
+impl Manners {
+    /// Checks what was said next.
+    pub fn hear(&mut self, events: &[ChatEvent]) -> Result<(), Breach> {
+        for event in events {
+            match event {
+                ChatEvent::Text(_)
+                | ChatEvent::Reasoning(_)
+                | ChatEvent::ToolDelta(_)
+                | ChatEvent::Finish(_)
+                    if self.finish.is_some() =>
+                {
+                    return Err(Breach::AfterEnd);
+                }
+                ChatEvent::ToolDelta(delta) if delta.index >= TOOL_SLOTS => {
+                    return Err(Breach::ToolSlot);
+                }
+                ChatEvent::Finish(reason) => self.finish = Some(reason.clone()),
+                ChatEvent::Text(_)
+                | ChatEvent::Reasoning(_)
+                | ChatEvent::ToolDelta(_)
+                | ChatEvent::Usage(_)
+                | ChatEvent::UpstreamId { .. }
+                | ChatEvent::Other(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How the answer ended, once the provider is done. Done without an end is a breach, never a `stop`.
+    pub fn ended(self) -> Result<FinishReason, Breach> {
+        self.finish.ok_or(Breach::NoEnd)
+    }
+}
+
+impl From<&FinishReason> for Ending {
+    fn from(reason: &FinishReason) -> Self {
+        match reason {
+            FinishReason::Stop => Self::Stop,
+            FinishReason::Length => Self::Length,
+            FinishReason::ToolCalls => Self::ToolCalls,
+            FinishReason::ContentFilter => Self::ContentFilter,
+            FinishReason::Other(_) => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ToolDelta, Usage};
+
+    fn text() -> ChatEvent {
+        ChatEvent::Text("hi".to_owned())
+    }
+
+    #[test]
+    fn an_answer_ends_once_and_only_accounts_may_follow() {
+        let mut manners = Manners::default();
+        let end = ChatEvent::Finish(FinishReason::Length);
+
+        let whole = [text(), end.clone(), ChatEvent::Usage(Usage::default())];
+        assert_eq!(manners.hear(&whole), Ok(()));
+        assert_eq!(manners.hear(&[text()]), Err(Breach::AfterEnd));
+        assert_eq!(manners.hear(&[end]), Err(Breach::AfterEnd));
+        assert_eq!(manners.ended(), Ok(FinishReason::Length));
+    }
+
+    #[test]
+    fn done_without_an_end_is_never_taken_for_one() {
+        let mut manners = Manners::default();
+        assert_eq!(manners.hear(&[text()]), Ok(()));
+        assert_eq!(manners.ended(), Err(Breach::NoEnd));
+    }
+
+    #[test]
+    fn tool_slots_are_bounded() {
+        let delta = |index| {
+            let arguments = String::new();
+            [ChatEvent::ToolDelta(ToolDelta { index, id: None, name: None, arguments })]
+        };
+        assert_eq!(Manners::default().hear(&delta(127)), Ok(()));
+        assert_eq!(Manners::default().hear(&delta(u32::MAX)), Err(Breach::ToolSlot));
+    }
+
+    #[test]
+    fn every_ending_has_a_word_of_its_own() {
+        for ending in Ending::ALL {
+            assert_eq!(Ending::parse(ending.as_str()), Some(ending));
+        }
     }
 }

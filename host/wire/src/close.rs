@@ -8,8 +8,12 @@ pub enum CloseCode {
     Normal = 1000,
     /// The gateway goes down; resume elsewhere or later.
     GoingAway = 1001,
+    /// Not the WebSocket protocol.
+    Protocol = 1002,
     /// A frame of a kind that is not taken (binary).
     Unsupported = 1003,
+    /// A text that is not UTF-8.
+    NotUtf8 = 1007,
     /// A frame over `limits.max_message_size`.
     TooLarge = 1009,
     /// The gateway failed.
@@ -41,6 +45,8 @@ impl CloseCode {
         match self {
             Self::Normal => "bye",
             Self::GoingAway => "going away, resume elsewhere",
+            Self::Protocol => "not the websocket protocol",
+            Self::NotUtf8 => "not utf-8",
             Self::Unsupported => "text frames only",
             Self::TooLarge => "message too large",
             Self::Internal => "internal error",

@@ -278,7 +278,7 @@ mod tests {
     use std::sync::Arc;
 
     use sluice_chat::answer::{Ending, Tokens};
-    use sluice_chat::id::{Epoch, ModelId};
+    use sluice_chat::id::{Epoch, ModelId, Seq};
     use sluice_chat::log::{AnswerEnd, AnswerHead};
 
     use super::*;

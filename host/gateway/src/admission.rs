@@ -1,0 +1,218 @@
+//! Who is in: sessions in memory and connections that are open. Maps whose entries make look-and-act one step.
+//!
+//! Nothing here waits: no entry is held over an `.await`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use sluice_chat::id::{Instant, SessionId, UserId};
+use sluice_chat::turn::ConnectionId;
+
+use crate::session::{Activity, Handle, Inbox};
+
+/// Sessions in memory, each with one task.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    sessions: DashMap<SessionId, Handle>,
+}
+
+impl Registry {
+    /// The session's handle; `start` is called with the task's end of it if there was none.
+    ///
+    /// A session of that id which belongs to somebody else is none of the caller's.
+    pub(crate) fn get_or_start(
+        &self,
+        id: &SessionId,
+        owner: &UserId,
+        start: impl FnOnce(Inbox),
+    ) -> Option<Handle> {
+        match self.sessions.entry(id.clone()) {
+            Entry::Occupied(entry) if !entry.get().is_over() => {
+                Some(entry.get().clone()).filter(|handle| handle.owner() == owner)
+            }
+            Entry::Occupied(mut entry) => {
+                let (handle, inbox) = Handle::new(id.clone(), owner.clone(), Some(entry.get()));
+                entry.insert(handle.clone());
+                start(inbox);
+                Some(handle)
+            }
+            Entry::Vacant(entry) => {
+                let (handle, inbox) = Handle::new(id.clone(), owner.clone(), None);
+                entry.insert(handle.clone());
+                start(inbox);
+                Some(handle)
+            }
+        }
+    }
+
+    /// Whether somebody's session of that id is in memory.
+    pub(crate) fn holds(&self, id: &SessionId, owner: &UserId) -> bool {
+        self.sessions.get(id).is_some_and(|handle| handle.owner() == owner && !handle.is_over())
+    }
+
+    /// Takes out the session whose task is over, and not one that came after it.
+    pub(crate) fn remove(&self, id: &SessionId, activity: &Arc<Activity>) {
+        self.sessions.remove_if(id, |_, held| held.speaks_to(activity));
+    }
+
+    /// Lets sessions that were idle since `before` leave; their tasks put themselves away and are then taken out. Returns how
+    /// many go and how many stay.
+    pub(crate) fn sweep(&self, before: Instant) -> (usize, usize) {
+        let held = self.sessions.len();
+        let idle = self.sessions.iter().filter(|entry| entry.value().is_idle_since(before));
+        let retired = idle.map(|entry| entry.value().retire()).count();
+        (retired, held.saturating_sub(retired))
+    }
+}
+
+/// Counts connections, in total and per user.
+#[derive(Debug)]
+pub(crate) struct Turnstile {
+    per_user: DashMap<UserId, usize>,
+    total: AtomicUsize,
+    next: AtomicU64,
+    most: usize,
+    most_per_user: usize,
+}
+
+/// Why nobody more is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TurnedAway {
+    /// The gateway is full.
+    #[error("the gateway has as many connections as it may")]
+    Full,
+    /// This user has enough.
+    #[error("the user has as many connections as allowed")]
+    UserFull,
+}
+
+/// One connection's place, given back by being dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    turnstile: Arc<Turnstile>,
+    user: UserId,
+    connection: ConnectionId,
+}
+
+impl Turnstile {
+    /// Lets in so many connections, and so many of one user.
+    pub(crate) fn new(most: usize, most_per_user: usize) -> Self {
+        Self {
+            per_user: DashMap::new(),
+            total: AtomicUsize::new(0),
+            next: AtomicU64::new(1),
+            most,
+            most_per_user,
+        }
+    }
+
+    /// Lets one more in.
+    pub(crate) fn enter(self: &Arc<Self>, user: &UserId) -> Result<Permit, TurnedAway> {
+        let full = |total: usize| (total < self.most).then_some(total + 1);
+        self.total
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, full)
+            .map_err(|_| TurnedAway::Full)?;
+        let admitted = {
+            let mut held = self.per_user.entry(user.clone()).or_insert(0);
+            let admitted = *held < self.most_per_user;
+            *held += usize::from(admitted);
+            admitted
+        };
+        if !admitted {
+            self.total.fetch_sub(1, Ordering::AcqRel);
+            return Err(TurnedAway::UserFull);
+        }
+        let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
+        Ok(Permit { turnstile: Arc::clone(self), user: user.clone(), connection })
+    }
+}
+
+impl Permit {
+    /// The connection's number, never used twice in this process.
+    pub(crate) fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Turnstile { per_user, total, .. } = self.turnstile.as_ref();
+        total.fetch_sub(1, Ordering::AcqRel);
+        if let Entry::Occupied(mut entry) = per_user.entry(self.user.clone()) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> UserId {
+        UserId::parse(name).unwrap()
+    }
+
+    fn session(name: &str) -> SessionId {
+        SessionId::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_place_is_given_back_and_only_then_taken_again() {
+        let turnstile = Arc::new(Turnstile::new(2, 1));
+
+        let first = turnstile.enter(&user("a")).unwrap();
+        assert_eq!(turnstile.enter(&user("a")).unwrap_err(), TurnedAway::UserFull);
+        let _second = turnstile.enter(&user("b")).unwrap();
+        assert_eq!(turnstile.enter(&user("c")).unwrap_err(), TurnedAway::Full);
+        drop(first);
+        assert!(turnstile.enter(&user("a")).is_ok());
+        assert_eq!(turnstile.per_user.len(), 1, "users without connections are forgotten");
+    }
+
+    #[test]
+    fn a_session_is_started_once_and_belongs_to_one_user() {
+        let registry = Registry::default();
+        let mut inboxes = Vec::new();
+
+        let first = registry.get_or_start(&session("s"), &user("a"), |inbox| inboxes.push(inbox));
+        let again = registry.get_or_start(&session("s"), &user("a"), |inbox| inboxes.push(inbox));
+        let foreign = registry.get_or_start(&session("s"), &user("b"), |inbox| inboxes.push(inbox));
+
+        assert!(first.unwrap().speaks_to(&inboxes[0].activity()));
+        assert!(again.unwrap().speaks_to(&inboxes[0].activity()));
+        assert!(foreign.is_none());
+        assert_eq!(inboxes.len(), 1);
+    }
+
+    #[test]
+    fn a_task_that_is_over_does_not_take_out_the_one_that_came_after() {
+        let registry = Registry::default();
+        let mut inboxes = Vec::new();
+        registry.get_or_start(&session("s"), &user("a"), |inbox| inboxes.push(inbox));
+        let old = inboxes.remove(0).activity();
+        registry.get_or_start(&session("s"), &user("a"), |inbox| inboxes.push(inbox));
+
+        registry.remove(&session("s"), &old);
+
+        assert!(registry.holds(&session("s"), &user("a")));
+        registry.remove(&session("s"), &inboxes[0].activity());
+        assert!(!registry.holds(&session("s"), &user("a")));
+    }
+
+    #[test]
+    fn a_sweep_asks_idle_sessions_to_leave_and_not_those_somebody_holds() {
+        let registry = Registry::default();
+        let mut inboxes = Vec::new();
+        let held = registry.get_or_start(&session("held"), &user("a"), |inbox| inboxes.push(inbox));
+        drop(registry.get_or_start(&session("idle"), &user("a"), |inbox| inboxes.push(inbox)));
+
+        assert_eq!(registry.sweep(Instant(0)), (0, 2), "none is idle for that long");
+        assert_eq!(registry.sweep(Instant(u64::MAX)), (1, 1));
+        drop(held);
+    }
+}

@@ -1,0 +1,261 @@
+//! Asking a provider: the one path on which anything is ever asked, whoever asks.
+//!
+//! Starts the plugin's answer, performs the exchanges it describes, feeds it what comes back and hands out what it says. Dropping
+//! the stream is cancelling: plugin instance and upstream connection go with it. No retries, no storage, no clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, stream};
+use sluice_chat::answer::{Breach, Manners};
+use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, ProviderError};
+use sluice_chat::exchange::TransportFailure;
+use sluice_chat::request::ChatRequest;
+use sluice_sandbox::{Answer, CallError, Directive, Input, Output};
+use sluice_upstream::{Blobs, Response, Timeouts, Upstream};
+use tokio::time::{Instant, timeout_at};
+
+use crate::catalog::Route;
+use crate::clock;
+
+/// Most exchanges one answer may perform.
+const MAX_EXCHANGES: u32 = 6;
+/// Longest a plugin may ask to wait at a time.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// How long asking may take.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    /// The whole answer.
+    pub(crate) total: Duration,
+    /// One exchange.
+    pub(crate) exchange: Timeouts,
+}
+
+/// A question, ready to be asked.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// Who is asked.
+    pub(crate) route: Arc<Route>,
+    /// What.
+    pub(crate) request: ChatRequest,
+}
+
+/// What came of it so far.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The provider said something.
+    Said(Vec<ChatEvent>),
+    /// It is over. Always last, always once.
+    Ended(Result<FinishReason, AskError>),
+}
+
+/// Why there is no whole answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    /// The answer took longer than it may.
+    #[error("the answer took too long")]
+    TookTooLong,
+    /// The exchange broke.
+    #[error("the exchange with the upstream broke ({failure:?})")]
+    Transport {
+        failure: TransportFailure,
+        #[source]
+        told: Option<ProviderError>,
+    },
+    /// The provider said no.
+    #[error("the provider refused or failed")]
+    Provider(#[source] ProviderError),
+    /// The plugin failed.
+    #[error("the plugin failed")]
+    Plugin(#[source] CallError),
+    /// The plugin broke the rules of an answer.
+    #[error("the plugin broke the contract")]
+    Breach(#[source] Breach),
+    /// The plugin wants to read although nothing was sent.
+    #[error("the plugin wants to read although nothing was sent")]
+    NothingToRead,
+    /// The plugin sends and sends.
+    #[error("the plugin wants more than {MAX_EXCHANGES} exchanges")]
+    TooManyExchanges,
+}
+
+impl AskError {
+    /// What it is in the words that providers' failures map to.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TookTooLong | Self::Transport { failure: TransportFailure::Timeout, .. } => {
+                ErrorKind::Timeout
+            }
+            Self::Provider(error) => error.kind,
+            Self::Plugin(CallError::Busy) => ErrorKind::Overloaded,
+            Self::Transport { .. }
+            | Self::Plugin(_)
+            | Self::Breach(_)
+            | Self::NothingToRead
+            | Self::TooManyExchanges => ErrorKind::Protocol,
+        }
+    }
+}
+
+/// Asks, and tells what is heard.
+pub(crate) fn ask(
+    question: Question,
+    upstream: Upstream,
+    patience: Patience,
+) -> impl Stream<Item = Heard> + Send {
+    let deadline = Instant::now() + patience.total;
+    let call = Call { question, upstream, patience, state: State::Unasked, exchanges: 0 };
+    stream::unfold(Some(call), move |call| async move {
+        let mut call = call?;
+        let heard = match timeout_at(deadline, call.advance()).await {
+            Ok(Ok(Advance::Said(events))) => return Some((Heard::Said(events), Some(call))),
+            Ok(Ok(Advance::Ended(finish))) => Ok(finish),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(AskError::TookTooLong),
+        };
+        Some((Heard::Ended(heard), None))
+    })
+}
+
+/// One answer under way: the plugin's instance and its open exchange.
+struct Call {
+    question: Question,
+    upstream: Upstream,
+    patience: Patience,
+    state: State,
+    exchanges: u32,
+}
+
+enum State {
+    Unasked,
+    Answering(Box<Answering>),
+    Over,
+}
+
+struct Answering {
+    plugin: Answer,
+    next: Directive,
+    response: Option<Response>,
+    /// Set once an exchange broke: whatever the plugin makes of it, the answer did not end well.
+    broken: Option<TransportFailure>,
+    manners: Manners,
+}
+
+enum Advance {
+    Said(Vec<ChatEvent>),
+    Ended(FinishReason),
+}
+
+impl Call {
+    /// Goes on until there is something to tell.
+    async fn advance(&mut self) -> Result<Advance, AskError> {
+        loop {
+            let said = match std::mem::replace(&mut self.state, State::Over) {
+                State::Unasked => {
+                    let (answering, said) = self.start().await?;
+                    self.state = State::Answering(Box::new(answering));
+                    said
+                }
+                State::Answering(mut answering) => match self.input(&mut answering).await? {
+                    None => return answering.finish().map(Advance::Ended),
+                    Some(input) => {
+                        let said = answering.step(input).await?;
+                        self.state = State::Answering(answering);
+                        said
+                    }
+                },
+                State::Over => return Err(AskError::NothingToRead),
+            };
+            if !said.is_empty() {
+                return Ok(Advance::Said(said));
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<(Answering, Vec<ChatEvent>), AskError> {
+        let provider = &self.question.route.provider;
+        let mut plugin =
+            provider.answer(clock::now(), rand::random()).await.map_err(AskError::Plugin)?;
+        let Output { events, next } =
+            plugin.start(&self.question.request).await.map_err(AskError::Plugin)?;
+        let mut manners = Manners::default();
+        manners.hear(&events).map_err(AskError::Breach)?;
+        Ok((Answering { plugin, next, response: None, broken: None, manners }, events))
+    }
+
+    /// Does what the plugin asked for; none when it is done.
+    async fn input(&mut self, answering: &mut Answering) -> Result<Option<Input>, AskError> {
+        let next = std::mem::replace(&mut answering.next, Directive::Done);
+        Ok(Some(match next {
+            Directive::Done => return Ok(None),
+            Directive::Fail(error) => return Err(answering.failed(error)),
+            Directive::Wait(time) => {
+                tokio::time::sleep(time.min(MAX_WAIT)).await;
+                Input::Woken
+            }
+            Directive::Send(request) => {
+                // An exchange that is still open is dropped, and its connection with it.
+                answering.response = None;
+                self.exchanges += 1;
+                if self.exchanges > MAX_EXCHANGES {
+                    return Err(AskError::TooManyExchanges);
+                }
+                let (endpoints, blobs) = (&self.question.route.endpoints, Blobs::default());
+                let timeouts = &self.patience.exchange;
+                match self.upstream.exchange(endpoints, request, &blobs, timeouts).await {
+                    Ok(response) => {
+                        let head = response.head().clone();
+                        answering.response = Some(response);
+                        Input::Head(head)
+                    }
+                    Err(error) => answering.broke(&error),
+                }
+            }
+            Directive::More => {
+                let Some(response) = &mut answering.response else {
+                    return Err(AskError::NothingToRead);
+                };
+                match response.next().await {
+                    Ok(Some(frames)) => Input::Frames(frames),
+                    Ok(None) => {
+                        answering.response = None;
+                        Input::End
+                    }
+                    Err(error) => answering.broke(&error),
+                }
+            }
+        }))
+    }
+}
+
+impl Answering {
+    async fn step(&mut self, input: Input) -> Result<Vec<ChatEvent>, AskError> {
+        let Output { events, next } = self.plugin.step(input).await.map_err(AskError::Plugin)?;
+        self.manners.hear(&events).map_err(AskError::Breach)?;
+        self.next = next;
+        Ok(events)
+    }
+
+    fn broke(&mut self, error: &sluice_upstream::ExchangeError) -> Input {
+        let failure = error.failure();
+        tracing::debug!(error = error as &dyn std::error::Error, "exchange broke");
+        self.response = None;
+        self.broken = Some(failure);
+        Input::Failed(failure)
+    }
+
+    fn failed(&self, told: ProviderError) -> AskError {
+        match self.broken {
+            Some(failure) => AskError::Transport { failure, told: Some(told) },
+            None => AskError::Provider(told),
+        }
+    }
+
+    fn finish(self) -> Result<FinishReason, AskError> {
+        match self.broken {
+            Some(failure) => Err(AskError::Transport { failure, told: None }),
+            None => self.manners.ended().map_err(AskError::Breach),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The models on offer, each with the plugin and the upstream that answer for it.
+
+use std::sync::Arc;
+
+use sluice_chat::id::ModelId;
+use sluice_sandbox::Provider;
+use sluice_upstream::Endpoints;
+use sluice_wire::server::ModelOffer;
+
+/// How one model is reached.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// What clients pick.
+    pub(crate) id: ModelId,
+    /// What people read.
+    pub(crate) name: String,
+    /// Model as the upstream knows it.
+    pub(crate) upstream_model: String,
+    /// The plugin.
+    pub(crate) provider: Provider,
+    /// Where the plugin's exchanges go.
+    pub(crate) endpoints: Arc<Endpoints>,
+    /// Sent in front of each conversation.
+    pub(crate) system_prompt: Option<String>,
+    /// Most tokens of an answer.
+    pub(crate) max_output_tokens: Option<u32>,
+}
+
+/// Every model of the configuration, in its order. Immutable; replaced whole.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    routes: Vec<Arc<Route>>,
+    default: Option<ModelId>,
+}
+
+impl Catalog {
+    /// The models in the order in which they are offered; without a default the first one is.
+    pub(crate) fn new(routes: Vec<Arc<Route>>, default: Option<ModelId>) -> Self {
+        Self { routes, default }
+    }
+
+    /// The model of that id, or the default one.
+    pub(crate) fn find(&self, model: Option<&ModelId>) -> Option<&Arc<Route>> {
+        match model.or(self.default.as_ref()) {
+            Some(model) => self.routes.iter().find(|route| route.id == *model),
+            None => self.routes.first(),
+        }
+    }
+
+    /// What clients may pick from.
+    pub(crate) fn offers(&self) -> Vec<ModelOffer> {
+        let offer =
+            |route: &Arc<Route>| ModelOffer { id: route.id.to_string(), name: route.name.clone() };
+        self.routes.iter().map(offer).collect()
+    }
+
+    /// How many models there are.
+    pub(crate) fn len(&self) -> usize {
+        self.routes.len()
+    }
+}

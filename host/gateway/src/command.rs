@@ -1,0 +1,99 @@
+//! What the command line does, one file a command, and the exit codes they share.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::settings::{self, Settings};
+
+pub(crate) mod check;
+pub(crate) mod plugin;
+pub(crate) mod serve;
+pub(crate) mod token;
+
+/// How the process ends. Numbers as in `sysexits.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// The command line or the configuration is wrong.
+    Configuration = 64,
+    /// The archive or the port is not to be had.
+    Unavailable = 69,
+    /// The gateway failed.
+    Internal = 70,
+    /// Answers were cut short to be gone in time.
+    CutShort = 75,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Reads and checks the configuration; what is wrong is told to the person at the terminal, all of it.
+fn settings(files: &[PathBuf]) -> Result<Settings, ExitCode> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    match settings::load(files, environment) {
+        Ok((settings, warnings)) => {
+            for warning in warnings {
+                tell(format_args!("warning: {warning}"));
+            }
+            Ok(settings)
+        }
+        Err(problems) => {
+            tell(problems);
+            Err(Exit::Configuration.into())
+        }
+    }
+}
+
+/// Help and versions are no errors; everything else about the command line is.
+#[expect(clippy::print_stdout, reason = "help is asked for on stdout")]
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        tell(error.render().ansi());
+        return Exit::Configuration.into();
+    }
+    print!("{}", error.render().ansi());
+    ExitCode::SUCCESS
+}
+
+/// A word to the person at the terminal.
+#[expect(clippy::print_stderr, reason = "the one place where commands speak to a person")]
+fn tell(words: impl Display) {
+    eprintln!("{words}");
+}
+
+/// What was asked for.
+#[expect(clippy::print_stdout, reason = "the one place where commands answer")]
+fn print(answer: impl Display) {
+    println!("{answer}");
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A runtime for a command that is soon over.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        tell(format_args!("cannot start: {error}"));
+        ExitCode::from(Exit::Internal)
+    })?;
+    Ok(runtime.block_on(work))
+}

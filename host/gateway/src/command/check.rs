@@ -1,0 +1,55 @@
+//! `sluice check`: everything that `serve` would find out, without serving.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{Exit, block_on, chain, print, settings, tell};
+use crate::plugins::Shelf;
+use crate::{serve, settings as configuration};
+
+/// Validates the configuration, loads every plugin, prints what would run.
+pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
+    let settings = match settings(files) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    let sandbox = match serve::sandbox(&settings.sandbox) {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            tell(chain(&error));
+            return Exit::Internal.into();
+        }
+    };
+    let shelf = Shelf::new(&settings.sandbox.plugin_directory);
+    let loaded = match block_on(serve::load_plugins(&sandbox, &shelf, &settings.plugins)) {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(problems)) => {
+            for problem in &problems {
+                tell(chain(problem));
+            }
+            return Exit::Configuration.into();
+        }
+        Err(exit) => return exit,
+    };
+    print(format_args!("listens on  {}{}/", settings.server.bind, settings.server.path_prefix));
+    print(format_args!("archive     {}", settings.storage.path.display()));
+    for (id, plugin) in &loaded {
+        let (contract, digest) = (plugin.provider.contract(), plugin.provider.digest());
+        print(format_args!("plugin      {id}  contract {contract}  sha256 {digest}"));
+    }
+    for model in &settings.models {
+        print(format_args!("model       {}  {} by {}", model.id, model.upstream, model.plugin));
+    }
+    print("everything is in order");
+    ExitCode::SUCCESS
+}
+
+/// Explains one key.
+pub(crate) fn explain(key: &str) -> ExitCode {
+    let Some(text) = configuration::explain(key) else {
+        tell(format_args!("there is no key `{key}`; config/sluice.toml has them all"));
+        return Exit::Configuration.into();
+    };
+    print(text);
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,105 @@
+//! `sluice plugin`: what a component is, whether it can be used here, and whether it does what its cases say.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use sluice_sandbox::{Limits, Provider, Sandbox, SandboxSettings};
+
+use super::{Exit, block_on, chain, print, settings, tell};
+use crate::plugins::Shelf;
+use crate::serve;
+
+/// What to do with plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Lists the plugins that come with the gateway and those of the configuration.
+    List {
+        /// A TOML file, as for `serve`.
+        #[arg(long = "config", value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Prints what a component asks for and offers.
+    Inspect {
+        /// The component, or the name of a bundled one.
+        file: PathBuf,
+    },
+    /// Loads a component as the gateway would, and tries it.
+    Check {
+        /// The component, or the name of a bundled one.
+        file: PathBuf,
+        /// Settings to try it with, as JSON.
+        #[arg(long, default_value = "{}")]
+        settings: String,
+    },
+}
+
+/// Does it.
+pub(crate) fn run(command: &PluginCommand) -> ExitCode {
+    let done = match command {
+        PluginCommand::List { files } => list(files),
+        PluginCommand::Inspect { file } => load(file, "{}").map(|provider| {
+            describe(&provider);
+            print(format_args!("imports   {}", provider.imports().join(", ")));
+            print(format_args!("exports   {}", provider.exports().join(", ")));
+        }),
+        PluginCommand::Check { file, settings } => load(file, settings).map(|provider| {
+            describe(&provider);
+            print("ok");
+        }),
+    };
+    done.map_or_else(|exit| exit, |()| ExitCode::SUCCESS)
+}
+
+fn describe(provider: &Provider) {
+    print(format_args!("name      {}", provider.name()));
+    print(format_args!("contract  {}", provider.contract()));
+    print(format_args!("sha256    {}", provider.digest()));
+}
+
+fn list(files: &[PathBuf]) -> Result<(), ExitCode> {
+    let settings = settings(files)?;
+    let shelf = Shelf::new(&settings.sandbox.plugin_directory);
+    for name in shelf.names() {
+        print(format_args!("bundled     {name}"));
+    }
+    let sandbox = serve::sandbox(&settings.sandbox).map_err(|error| {
+        tell(chain(&error));
+        ExitCode::from(Exit::Internal)
+    })?;
+    for plugin in &settings.plugins {
+        let state = if plugin.enabled {
+            match block_on(crate::plugins::load(&sandbox, &shelf, plugin))? {
+                Ok(loaded) => format!("contract {}", loaded.provider.contract()),
+                Err(problem) => chain(&problem),
+            }
+        } else {
+            "switched off".to_owned()
+        };
+        print(format_args!("configured  {}  {state}", plugin.id));
+    }
+    Ok(())
+}
+
+/// Loads a component from a file, or a bundled one by name.
+pub(super) fn load(file: &Path, settings: &str) -> Result<Provider, ExitCode> {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let refuse = |words: String| {
+        tell(words);
+        ExitCode::from(Exit::Configuration)
+    };
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => Shelf::new(Path::new("plugins"))
+            .component(&name)
+            .filter(|_| file.components().count() == 1)
+            .ok_or_else(|| refuse(format!("cannot read {}: {error}", file.display())))?,
+    };
+    let one = SandboxSettings { max_answers: 16, cache_directory: None };
+    let sandbox = Sandbox::new(one).map_err(|error| {
+        tell(chain(&error));
+        ExitCode::from(Exit::Internal)
+    })?;
+    let loaded = block_on(sandbox.load(&name, &bytes, None, Limits::default(), settings))?;
+    loaded.map_err(|error| refuse(chain(&error)))
+}

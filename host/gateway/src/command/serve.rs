@@ -1,0 +1,45 @@
+//! `sluice serve`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{Exit, chain, settings, tell};
+use crate::serve::{self, Ended, ServeError};
+use crate::telemetry;
+
+/// Runs the gateway until it is told to stop.
+pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
+    let settings = match settings(files) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    telemetry::start(&settings.telemetry);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(format_args!("cannot start: {error}"));
+            return Exit::Internal.into();
+        }
+    };
+    let ended = runtime.block_on(serve::run(settings));
+    // What is still running after the deadline is not waited for.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::CutShort) => Exit::CutShort.into(),
+        Err(ServeError::Plugins(problems)) => {
+            for problem in &problems {
+                tell(chain(problem));
+            }
+            Exit::Configuration.into()
+        }
+        Err(error @ (ServeError::Archive(_) | ServeError::Listen { .. })) => {
+            tell(chain(&error));
+            Exit::Unavailable.into()
+        }
+        Err(error @ ServeError::Internal(_)) => {
+            tell(chain(&error));
+            Exit::Internal.into()
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Fresh names that nobody can guess.
+
+use sluice_chat::id::{MessageId, SessionId};
+use uuid::Uuid;
+
+/// A session's id: 32 random hexadecimal digits.
+pub(crate) fn session() -> SessionId {
+    SessionId::parse(&Uuid::new_v4().simple().to_string()).expect("a uuid is a valid id")
+}
+
+/// A message's id; ids made later sort later.
+pub(crate) fn message() -> MessageId {
+    MessageId::parse(&Uuid::now_v7().simple().to_string()).expect("a uuid is a valid id")
+}
+
+/// Names one failure in the log and to the client.
+pub(crate) fn trace() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}

@@ -1,0 +1,90 @@
+//! What the whole process shares: built once by `serve`, handed to every task.
+
+use std::sync::Arc;
+
+use sluice_chat::id::{SessionId, UserId};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::{Registry, Turnstile};
+use crate::identity::Seal;
+use crate::session::{self, FollowRefused, Handle, Means};
+use crate::settings::{Auth, Limits, Origins};
+use crate::{clock, fresh};
+
+/// The running gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    /// What sessions work with.
+    pub(crate) means: Arc<Means>,
+    /// Checks tokens.
+    pub(crate) seal: Seal,
+    /// How tokens may come.
+    pub(crate) auth: Auth,
+    /// Sessions in memory.
+    pub(crate) registry: Arc<Registry>,
+    /// Connections that are open.
+    pub(crate) turnstile: Arc<Turnstile>,
+    /// How much a client may send.
+    pub(crate) limits: Limits,
+    /// Pages that may open a socket.
+    pub(crate) origins: Origins,
+    /// Where routes begin: empty, or a path.
+    pub(crate) prefix: String,
+    /// Sessions and connections, so that shutdown can wait for them.
+    pub(crate) tasks: TaskTracker,
+    /// Nothing new; let answers finish.
+    pub(crate) drain: CancellationToken,
+    /// Answers are cut short.
+    pub(crate) halt: CancellationToken,
+}
+
+impl Gateway {
+    /// Begins a session that nobody knows yet.
+    pub(crate) fn begin_session(&self, owner: &UserId) -> Handle {
+        let id = fresh::session();
+        self.start_session(&id, owner, true).expect("a fresh id belongs to nobody else")
+    }
+
+    /// Finds a session of this user, in memory or in the archive.
+    pub(crate) async fn find_session(
+        &self,
+        id: &SessionId,
+        owner: &UserId,
+    ) -> Result<Handle, FollowRefused> {
+        if !self.registry.holds(id, owner) {
+            let stored = self.means.archive.session(id).await.map_err(|error| {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "could not read a session"
+                );
+                FollowRefused::Unavailable
+            })?;
+            if !stored.is_some_and(|stored| stored.owner == *owner && stored.deleted.is_none()) {
+                return Err(FollowRefused::NotFound);
+            }
+        }
+        self.start_session(id, owner, false).ok_or(FollowRefused::NotFound)
+    }
+
+    fn start_session(&self, id: &SessionId, owner: &UserId, fresh: bool) -> Option<Handle> {
+        self.registry.get_or_start(id, owner, |inbox| {
+            let means = Arc::clone(&self.means);
+            let (drain, halt) = (self.drain.clone(), self.halt.clone());
+            let (registry, id, activity) =
+                (Arc::clone(&self.registry), id.clone(), inbox.activity());
+            self.tasks.spawn(async move {
+                session::run(means, inbox, fresh, drain, halt).await;
+                registry.remove(&id, &activity);
+            });
+        })
+    }
+
+    /// Lets idle sessions leave memory.
+    pub(crate) fn sweep(&self, ttl: std::time::Duration) {
+        let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        let before = sluice_chat::id::Instant(clock::now().0.saturating_sub(ttl_ms));
+        let (removed, kept) = self.registry.sweep(before);
+        tracing::info!(removed, kept, "swept idle sessions");
+    }
+}

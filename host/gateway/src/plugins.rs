@@ -1,0 +1,138 @@
+//! From configuration to plugins that are loaded, checked and tried.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sluice_sandbox::{Digest, Limits, LoadError, Provider, Sandbox};
+use sluice_upstream::{
+    Credential, CredentialError, Destination, DestinationError, Endpoint, Endpoints,
+};
+
+use crate::settings::{Plugin, Source};
+
+/// The scheme under which an instance's `api_key` is added to its endpoints.
+const KEY_SCHEME: &str = "bearer";
+/// The secret that the scheme sends.
+const KEY_SECRET: &str = "api_key";
+
+/// A plugin of the configuration, ready to answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    /// The checked component.
+    pub(crate) provider: Provider,
+    /// Where its exchanges go.
+    pub(crate) endpoints: Arc<Endpoints>,
+}
+
+/// Why a plugin of the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PluginError {
+    /// No bundled plugin goes by that name.
+    #[error("plugin `{id}`: no bundled plugin is called `{name}`; there are: {known}")]
+    Unknown { id: String, name: String, known: String },
+    /// Its file cannot be read.
+    #[error("plugin `{id}`: cannot read {}", path.display())]
+    Unreadable { id: String, path: PathBuf, source: std::io::Error },
+    /// It was refused.
+    #[error("plugin `{id}`")]
+    Refused { id: String, source: LoadError },
+    /// One of its endpoints is no place to go.
+    #[error("plugin `{id}`: endpoint `{endpoint}`")]
+    Endpoint { id: String, endpoint: String, source: DestinationError },
+    /// One of its secrets cannot be sent.
+    #[error("plugin `{id}`: secret `{secret}`")]
+    Secret { id: String, secret: &'static str, source: CredentialError },
+}
+
+mod bundle {
+    include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
+}
+
+/// The plugins that come with the gateway.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    directory: Option<PathBuf>,
+}
+
+impl Shelf {
+    /// Bundled plugins are embedded; a build without them looks beside the executable, never in the working directory.
+    pub(crate) fn new(directory: &Path) -> Self {
+        let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+        Self { directory: beside.map(|beside| beside.join(directory)) }
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let embedded = bundle::PLUGINS.iter().map(|(name, _)| (*name).to_owned());
+        let files = self.directory.iter().filter_map(|directory| directory.read_dir().ok());
+        let beside = files.flatten().filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let wasm = path.extension().is_some_and(|extension| extension == "wasm");
+            wasm.then(|| path.file_stem()?.to_str().map(str::to_owned)).flatten()
+        });
+        let names: std::collections::BTreeSet<String> = embedded.chain(beside).collect();
+        names.into_iter().collect()
+    }
+
+    /// The component of that name.
+    pub(crate) fn component(&self, name: &str) -> Option<Vec<u8>> {
+        let embedded = bundle::PLUGINS.iter().find(|(known, _)| *known == name);
+        embedded.map(|(_, bytes)| bytes.to_vec()).or_else(|| {
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            let path = self.directory.as_ref().filter(|_| plain)?.join(format!("{name}.wasm"));
+            std::fs::read(path).ok()
+        })
+    }
+
+    fn read(&self, plugin: &Plugin) -> Result<Vec<u8>, PluginError> {
+        match &plugin.source {
+            Source::Bundled(name) => self.component(name).ok_or_else(|| PluginError::Unknown {
+                id: plugin.id.clone(),
+                name: name.clone(),
+                known: self.names().join(", "),
+            }),
+            Source::File(path) => std::fs::read(path).map_err(|source| PluginError::Unreadable {
+                id: plugin.id.clone(),
+                path: path.clone(),
+                source,
+            }),
+        }
+    }
+}
+
+/// Loads one plugin and tries it: what it returns can answer.
+pub(crate) async fn load(
+    sandbox: &Sandbox,
+    shelf: &Shelf,
+    plugin: &Plugin,
+) -> Result<Loaded, PluginError> {
+    let bytes = shelf.read(plugin)?;
+    let pin = plugin.sha256.map(Digest::from);
+    let settings = plugin.settings.to_string();
+    let provider = sandbox
+        .load(&plugin.id, &bytes, pin.as_ref(), Limits::default(), &settings)
+        .await
+        .map_err(|source| PluginError::Refused { id: plugin.id.clone(), source })?;
+    Ok(Loaded { provider, endpoints: Arc::new(endpoints(plugin)?) })
+}
+
+/// Where the plugin may go, and what is added on the way.
+fn endpoints(plugin: &Plugin) -> Result<Endpoints, PluginError> {
+    let key = plugin.secrets.get(KEY_SECRET).map(|key| Credential::bearer(key.expose()));
+    let key = key.transpose().map_err(|source| PluginError::Secret {
+        id: plugin.id.clone(),
+        secret: KEY_SECRET,
+        source,
+    })?;
+    let mut endpoints = BTreeMap::new();
+    for (name, url) in &plugin.endpoints {
+        let destination = Destination::parse(url.as_str()).map_err(|source| {
+            PluginError::Endpoint { id: plugin.id.clone(), endpoint: name.clone(), source }
+        })?;
+        let bearer = key.clone().map(|key| (KEY_SCHEME.to_owned(), key));
+        let credentials = bearer.into_iter().collect();
+        endpoints.insert(name.clone(), Endpoint { destination, credentials });
+    }
+    Ok(Endpoints(endpoints))
+}

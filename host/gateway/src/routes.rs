@@ -1,0 +1,231 @@
+//! Every route of the gateway, one file a resource. What all responses share is here: security headers and the host check.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use serde::Serialize;
+
+use crate::gateway::Gateway;
+use crate::identity::{Identity, TokenRefused};
+
+mod chat;
+mod health;
+mod page;
+mod sessions;
+
+/// What a handler sees of the process.
+type Shared = Arc<Gateway>;
+
+/// All routes under the configured prefix.
+pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
+    let routes = Router::new()
+        .merge(chat::routes())
+        .merge(sessions::routes())
+        .merge(health::routes())
+        .merge(page::parts())
+        .fallback(|| async { Refusal::NotFound })
+        .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed });
+    let home = format!("{}/", gateway.prefix);
+    let routes = match gateway.prefix.as_str() {
+        "" => routes,
+        prefix => {
+            let to_home = Redirect::permanent(&home);
+            let beside = Router::new().route(prefix, get(async move || to_home));
+            beside.nest(prefix, routes).fallback(|| async { Refusal::NotFound })
+        }
+    };
+    let routes = routes.route(&home, get(page::page));
+    routes
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), check_host))
+        .layer(middleware::map_response(secured))
+        .with_state(Arc::clone(gateway))
+}
+
+/// Which `Host` headers are taken. On a loopback address only loopback names are: a page elsewhere must not reach the gateway
+/// through a name of its own that it points there (DNS rebinding).
+#[derive(Debug)]
+pub(crate) struct HostCheck {
+    /// Whether the gateway is bound to loopback.
+    pub(crate) loopback: bool,
+    /// Names of ours, from `server.public_url`.
+    pub(crate) names: Vec<String>,
+}
+
+impl HostCheck {
+    fn accepts(&self, headers: &HeaderMap) -> bool {
+        let mut hosts = headers.get_all(HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+        let Ok(authority) = host.to_str().unwrap_or_default().parse::<axum::http::uri::Authority>()
+        else {
+            return false;
+        };
+        if !self.loopback && self.names.is_empty() {
+            return true;
+        }
+        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let loopback = name.eq_ignore_ascii_case("localhost")
+            || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        loopback || self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+async fn check_host(State(hosts): State<Arc<HostCheck>>, request: Request, next: Next) -> Response {
+    if hosts.accepts(request.headers()) {
+        next.run(request).await
+    } else {
+        Refusal::WrongHost.into_response()
+    }
+}
+
+/// The headers that every response carries.
+async fn secured(mut response: Response) -> Response {
+    const HEADERS: [(&str, &str); 5] = [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+        ("x-xss-protection", "1; mode=block"),
+        ("cache-control", "no-store"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers
+            .entry(HeaderName::from_static(name))
+            .or_insert_with(|| HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Why a request is refused, and with which status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No token.
+    Unauthorized,
+    /// A token that is not taken.
+    InvalidToken,
+    /// A token that was valid once.
+    ExpiredToken,
+    /// A page of another origin.
+    ForeignOrigin,
+    /// A `Host` that is not ours.
+    WrongHost,
+    /// Not there, or not yours: nobody learns which.
+    NotFound,
+    /// Not with this method.
+    MethodNotAllowed,
+    /// Something is wrong with the request.
+    BadRequest(&'static str),
+    /// As many connections as allowed are open.
+    TooManyConnections,
+    /// Full, going down, or not able to read the archive now.
+    Unavailable,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusalBody {
+    error: &'static str,
+    code: &'static str,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code, error) = match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "a token is needed"),
+            Self::InvalidToken => {
+                (StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "the token is not valid")
+            }
+            Self::ExpiredToken => {
+                (StatusCode::UNAUTHORIZED, "EXPIRED_TOKEN", "the token has expired")
+            }
+            Self::ForeignOrigin => {
+                (StatusCode::FORBIDDEN, "FORBIDDEN", "this origin is not allowed")
+            }
+            Self::WrongHost => {
+                (StatusCode::MISDIRECTED_REQUEST, "BAD_REQUEST", "this host is not served here")
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST", "not with this method")
+            }
+            Self::BadRequest(what) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", what),
+            Self::TooManyConnections => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "CONNECTION_LIMIT_EXCEEDED",
+                "too many connections; close one first",
+            ),
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "try again later")
+            }
+        };
+        let mut response = (status, axum::Json(RefusalBody { error, code })).into_response();
+        if matches!(self, Self::TooManyConnections | Self::Unavailable) {
+            response.headers_mut().insert("retry-after", HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+impl From<TokenRefused> for Refusal {
+    fn from(refused: TokenRefused) -> Self {
+        match refused {
+            TokenRefused::Expired => Self::ExpiredToken,
+            TokenRefused::Invalid => Self::InvalidToken,
+        }
+    }
+}
+
+/// The token of the `Authorization` header. The scheme's case does not matter; one space does.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Who calls, by the header alone: a token in an address ends up in logs.
+fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, Refusal> {
+    let token = bearer(headers).ok_or(Refusal::Unauthorized)?;
+    Ok(gateway.seal.verify(token)?)
+}
+
+/// A text of ours with its type and what a page may load.
+fn document(kind: &'static str, policy: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (HeaderName::from_static("content-security-policy"), HeaderValue::from_static(policy)),
+    ];
+    (headers, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(host: &str) -> HeaderMap {
+        HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())])
+    }
+
+    #[test]
+    fn on_loopback_only_loopback_names_are_taken() {
+        let check = HostCheck { loopback: true, names: Vec::new() };
+        for host in ["localhost", "LocalHost:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080"] {
+            assert!(check.accepts(&headers(host)), "{host}");
+        }
+        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", ""] {
+            assert!(!check.accepts(&headers(host)), "{host}");
+        }
+        assert!(!check.accepts(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn elsewhere_the_public_name_decides_where_there_is_one() {
+        let open = HostCheck { loopback: false, names: Vec::new() };
+        assert!(open.accepts(&headers("chat.example")));
+        let named = HostCheck { loopback: false, names: vec!["chat.example".to_owned()] };
+        assert!(named.accepts(&headers("Chat.Example:443")));
+        assert!(!named.accepts(&headers("other.example")));
+    }
+}

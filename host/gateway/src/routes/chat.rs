@@ -1,0 +1,200 @@
+//! `GET /ws`: from an HTTP request to a connection. Everything is checked before the upgrade.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+use sluice_chat::id::{Epoch, Position, Seq, SessionId};
+
+use super::{Refusal, Shared, bearer};
+use crate::admission::TurnedAway;
+use crate::connection::{self, Arrival};
+use crate::settings::Origins;
+
+/// What both sides agree to speak.
+const PROTOCOL: &str = "sluice.v1";
+/// How a token comes as a subprotocol, where headers cannot be set: in browsers.
+const BEARER_PREFIX: &str = "bearer.";
+/// The default of 128 KiB costs more than everything else an idle socket needs.
+const READ_BUFFER: usize = 4 * 1024;
+/// Bytes that may wait for a socket that does not take them, beyond one frame.
+const WRITE_BUFFER: usize = 4 * 1024;
+
+/// The one route of this resource.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/ws", get(open))
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    token: Option<String>,
+    session_id: Option<String>,
+    epoch: Option<u64>,
+    seq: Option<u64>,
+}
+
+async fn open(
+    State(gateway): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match prepare(&gateway, &asked, &headers) {
+        Err(refusal) => {
+            tracing::debug!(%peer, ?refusal, "refused a socket");
+            refusal.into_response()
+        }
+        Ok(arrival) => {
+            let upgrade = match upgrade {
+                Ok(upgrade) => upgrade,
+                Err(rejection) => return rejection.into_response(),
+            };
+            let limit = gateway.limits.max_message_size;
+            // Counted from here on, so that shutdown waits for sockets in the middle of their upgrade too.
+            let tracked = gateway.tasks.token();
+            upgrade
+                .read_buffer_size(READ_BUFFER)
+                .write_buffer_size(WRITE_BUFFER)
+                .max_message_size(limit)
+                .max_frame_size(limit)
+                .protocols([PROTOCOL])
+                .on_upgrade(move |socket| async move {
+                    Box::pin(connection::run(gateway, socket, arrival)).await;
+                    drop(tracked);
+                })
+        }
+    }
+}
+
+/// Who comes, from where, and whether there is room.
+fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result<Arrival, Refusal> {
+    if gateway.drain.is_cancelled() {
+        return Err(Refusal::Unavailable);
+    }
+    let in_header = bearer(headers).or_else(|| token_protocol(headers));
+    let in_query = asked.token.as_deref().filter(|_| gateway.auth.allow_query_token);
+    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    if !may_open(&gateway.origins, origin, headers, in_header.is_some()) {
+        return Err(Refusal::ForeignOrigin);
+    }
+    let token = in_header.or(in_query).ok_or(Refusal::Unauthorized)?;
+    let identity = gateway.seal.verify(token)?;
+    let permit = gateway.turnstile.enter(&identity.user).map_err(|away| match away {
+        TurnedAway::Full => Refusal::Unavailable,
+        TurnedAway::UserFull => Refusal::TooManyConnections,
+    })?;
+    let position = asked.epoch.zip(asked.seq);
+    Ok(Arrival {
+        identity,
+        permit,
+        session: asked.session_id.as_deref().and_then(SessionId::parse),
+        position: position.map(|(epoch, seq)| Position { epoch: Epoch(epoch), seq: Seq(seq) }),
+    })
+}
+
+/// The token among the subprotocols a client offers, next to ours.
+fn token_protocol(headers: &HeaderMap) -> Option<&str> {
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut protocols =
+        offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    protocols.find_map(|protocol| protocol.trim().strip_prefix(BEARER_PREFIX))
+}
+
+/// Whether a page of that origin may open a socket. Browsers always send one; without it the token must come in a header, which
+/// no page can set on its own.
+fn may_open(allowed: &Origins, origin: Option<&str>, headers: &HeaderMap, in_header: bool) -> bool {
+    if headers.get_all(ORIGIN).iter().count() > 1 {
+        return false;
+    }
+    let Some(origin) = origin else { return in_header };
+    match allowed {
+        Origins::Any => true,
+        Origins::List(list) => list.iter().any(|allowed| allowed == origin),
+        Origins::Same => {
+            let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            let same = |scheme| origin.strip_prefix(scheme).is_some_and(|rest| rest == host);
+            !host.is_empty() && (same("http://") || same("https://"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&str, &str)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            (name, HeaderValue::from_str(value).unwrap())
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn opens(allowed: &Origins, origin: Option<&str>) -> bool {
+        may_open(allowed, origin, &headers(&[("host", "chat.example:8080")]), false)
+    }
+
+    #[test]
+    fn without_a_list_only_the_same_host_may_open_a_socket() {
+        let same = Origins::Same;
+        assert!(opens(&same, Some("http://chat.example:8080")));
+        assert!(opens(&same, Some("https://chat.example:8080")));
+        for origin in [
+            "http://chat.example",
+            "http://evil.example",
+            "http://chat.example:8080.evil.example",
+            "http://evil-chat.example:8080",
+            "null",
+            "",
+            "file://chat.example:8080",
+        ] {
+            assert!(!opens(&same, Some(origin)), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_matched_letter_by_letter() {
+        let list = Origins::List(vec!["https://app.example".to_owned()]);
+        assert!(opens(&list, Some("https://app.example")));
+        for origin in [
+            "https://APP.example",
+            "https://app.example:443",
+            "http://app.example",
+            "https://app.example.evil",
+        ] {
+            assert!(!opens(&list, Some(origin)), "{origin}");
+        }
+        assert!(opens(&Origins::Any, Some("https://anything.example")));
+    }
+
+    #[test]
+    fn no_origin_is_fine_only_with_a_token_that_no_page_can_send() {
+        let none = headers(&[("host", "chat.example")]);
+        assert!(may_open(&Origins::Same, None, &none, true));
+        assert!(!may_open(&Origins::Same, None, &none, false));
+    }
+
+    #[test]
+    fn two_origins_are_one_too_many() {
+        let mut two = headers(&[("host", "a"), ("origin", "http://a")]);
+        two.append("origin", HeaderValue::from_static("http://b"));
+        assert!(!may_open(&Origins::Same, Some("http://a"), &two, true));
+    }
+
+    #[test]
+    fn the_token_is_found_among_the_subprotocols() {
+        let offered = headers(&[("sec-websocket-protocol", "sluice.v1, bearer.abc.def")]);
+        assert_eq!(token_protocol(&offered), Some("abc.def"));
+        assert_eq!(token_protocol(&headers(&[("sec-websocket-protocol", "sluice.v1")])), None);
+    }
+}

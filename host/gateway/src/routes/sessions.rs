@@ -1,0 +1,230 @@
+//! `/sessions`: a user's own conversations.
+
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use sluice_archive::{SessionCursor, StoreError, StoredMessage, StoredSession};
+use sluice_chat::id::{Instant, Seq, SessionId, UserId};
+use sluice_wire::server::{UsageBody, timestamp};
+
+use super::{Refusal, Shared, caller};
+use crate::clock;
+use crate::gateway::Gateway;
+
+/// Sessions on a page, unless asked otherwise, and at most.
+const SESSIONS: usize = 100;
+/// Messages on a page, unless asked otherwise.
+const MESSAGES: usize = 100;
+/// Most messages on a page.
+const MAX_MESSAGES: usize = 1_000;
+
+/// The routes of this resource.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/sessions", get(list))
+        .route("/sessions/{id}", get(show))
+        .route("/sessions/{id}/messages", get(messages))
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    q: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionList {
+    sessions: Vec<SessionMeta>,
+    user_id: String,
+    count: usize,
+    limit: usize,
+    truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A session in a list.
+#[derive(Debug, Serialize)]
+struct SessionMeta {
+    id: String,
+    user_id: String,
+    name: String,
+    model_id: Option<String>,
+    last_activity: String,
+    message_count: u64,
+    start_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_time: Option<String>,
+    is_active: bool,
+    /// Seconds; of a session that goes on, until now.
+    duration: u64,
+    total_tokens: u64,
+}
+
+impl From<StoredSession> for SessionMeta {
+    fn from(stored: StoredSession) -> Self {
+        let until = stored.ended.unwrap_or_else(clock::now);
+        Self {
+            id: stored.id.to_string(),
+            user_id: stored.owner.to_string(),
+            name: stored.name.unwrap_or_default(),
+            model_id: stored.model.map(|model| model.to_string()),
+            last_activity: precise(stored.last_activity),
+            message_count: stored.message_count,
+            start_time: precise(stored.created),
+            end_time: stored.ended.map(precise),
+            is_active: stored.ended.is_none(),
+            duration: until.0.saturating_sub(stored.created.0) / 1_000,
+            total_tokens: stored.tokens.total(),
+        }
+    }
+}
+
+/// A message or an answer.
+#[derive(Debug, Serialize)]
+struct Msg {
+    message_id: String,
+    seq: u64,
+    r#type: &'static str,
+    content: String,
+    timestamp: String,
+    sender: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_reply_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<UsageBody>,
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    metadata: std::collections::BTreeMap<String, String>,
+}
+
+impl From<StoredMessage> for Msg {
+    fn from(stored: StoredMessage) -> Self {
+        Self {
+            message_id: stored.id.to_string(),
+            seq: stored.last_seq.0,
+            r#type: if stored.in_reply_to.is_some() { "ai_response" } else { "user_message" },
+            content: stored.text,
+            timestamp: precise(stored.at),
+            sender: stored.sender.as_str(),
+            model_id: stored.model.map(|model| model.to_string()),
+            in_reply_to: stored.in_reply_to.map(|id| id.to_string()),
+            client_message_id: stored.client_message_id.map(|id| id.to_string()),
+            finish_reason: stored.ending.map(sluice_chat::answer::Ending::as_str),
+            usage: stored.tokens.map(UsageBody::from),
+            metadata: stored.metadata,
+        }
+    }
+}
+
+/// RFC 3339 with milliseconds.
+fn precise(at: Instant) -> String {
+    let seconds = timestamp(at);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), at.0 % 1_000)
+}
+
+async fn list(
+    State(gateway): State<Shared>,
+    Query(page): Query<Page>,
+    headers: HeaderMap,
+) -> Result<Json<SessionList>, Refusal> {
+    let user = caller(&gateway, &headers)?.user;
+    let limit = page.limit.filter(|limit| (1..=SESSIONS).contains(limit)).unwrap_or(SESSIONS);
+    let cursor = match page.cursor.as_deref() {
+        None => None,
+        Some(text) => {
+            Some(SessionCursor::parse(text).ok_or(Refusal::BadRequest("cursor: not one of ours"))?)
+        }
+    };
+    let wanted = page.q.as_deref().map(str::trim).filter(|wanted| !wanted.is_empty());
+    let found = gateway.means.archive.sessions_of(&user, limit, cursor, wanted).await;
+    let found = found.map_err(|error| unreadable(&error))?;
+    let sessions: Vec<SessionMeta> = found.sessions.into_iter().map(SessionMeta::from).collect();
+    Ok(Json(SessionList {
+        user_id: user.to_string(),
+        count: sessions.len(),
+        limit,
+        truncated: found.next.is_some(),
+        next_cursor: found.next.map(|next| next.to_string()),
+        sessions,
+    }))
+}
+
+#[derive(Debug, Serialize)]
+struct SessionBody {
+    session_id: String,
+    name: String,
+    model_id: Option<String>,
+    messages: Vec<Msg>,
+}
+
+async fn show(
+    State(gateway): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<SessionBody>, Refusal> {
+    let stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
+    let read = gateway.means.archive.messages(&stored.id, None, MAX_MESSAGES).await;
+    let messages = read.map_err(|error| unreadable(&error))?.into_iter().map(Msg::from).collect();
+    Ok(Json(SessionBody {
+        session_id: stored.id.to_string(),
+        name: stored.name.unwrap_or_default(),
+        model_id: stored.model.map(|model| model.to_string()),
+        messages,
+    }))
+}
+
+#[derive(Debug, Deserialize)]
+struct MessagePage {
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct MessageList {
+    /// Oldest first.
+    messages: Vec<Msg>,
+    /// Cursor of the page before this one, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+}
+
+async fn messages(
+    State(gateway): State<Shared>,
+    Path(id): Path<String>,
+    Query(page): Query<MessagePage>,
+    headers: HeaderMap,
+) -> Result<Json<MessageList>, Refusal> {
+    let stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
+    let limit = page.limit.filter(|limit| (1..=MAX_MESSAGES).contains(limit)).unwrap_or(MESSAGES);
+    // One more than asked for tells whether there is a page before this one.
+    let read = gateway.means.archive.messages(&stored.id, page.before.map(Seq), limit + 1).await;
+    let mut found = read.map_err(|error| unreadable(&error))?;
+    let more = found.len() > limit;
+    if more {
+        found.remove(0);
+    }
+    let before = found.first().filter(|_| more).map(|oldest| oldest.seq.0);
+    Ok(Json(MessageList { messages: found.into_iter().map(Msg::from).collect(), before }))
+}
+
+/// The caller's session of that id.
+async fn find(gateway: &Gateway, id: &str, user: &UserId) -> Result<StoredSession, Refusal> {
+    let id = SessionId::parse(id).ok_or(Refusal::NotFound)?;
+    let stored = gateway.means.archive.session(&id).await.map_err(|error| unreadable(&error))?;
+    let mine = |stored: &StoredSession| stored.owner == *user && stored.deleted.is_none();
+    stored.filter(mine).ok_or(Refusal::NotFound)
+}
+
+fn unreadable(error: &StoreError) -> Refusal {
+    tracing::error!(error = error as &dyn std::error::Error, "could not read the archive");
+    Refusal::Unavailable
+}

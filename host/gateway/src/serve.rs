@@ -1,0 +1,263 @@
+//! The life of the process: build in order, serve, drain.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sluice_archive::{Archive, OpenError};
+use sluice_chat::history::Budget;
+use sluice_chat::log::Bounds;
+use sluice_sandbox::{Sandbox, SandboxSettings};
+use sluice_upstream::{Timeouts, Upstream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept;
+use crate::admission::{Registry, Turnstile};
+use crate::ask::Patience;
+use crate::catalog::{Catalog, Route};
+use crate::gateway::Gateway;
+use crate::identity::Seal;
+use crate::plugins::{self, Loaded, PluginError, Shelf};
+use crate::routes::{self, HostCheck};
+use crate::session::Means;
+use crate::settings::{Model, Plugin, Settings};
+
+/// Bytes of frames that a session keeps for replay beside its running answer.
+const REPLAY_BYTES: usize = 256 * 1024;
+/// How much of the grace period is left to mark, store and say goodbye once answers are cut short.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Why the gateway does not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The archive cannot be had.
+    #[error(transparent)]
+    Archive(OpenError),
+    /// The address cannot be had.
+    #[error(
+        "cannot listen on {address}; is another gateway running there? choose another with server.bind or SERVER_PORT"
+    )]
+    Listen { address: SocketAddr, source: std::io::Error },
+    /// Plugins of the configuration cannot be used.
+    #[error("{} of the configured plugins cannot be used", .0.len())]
+    Plugins(Vec<PluginError>),
+    /// Anything that is not the operator's to mend.
+    #[error(transparent)]
+    Internal(anyhow::Error),
+}
+
+/// How the process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Everything was finished and stored.
+    Drained,
+    /// The grace period ran out, or somebody was impatient.
+    CutShort,
+}
+
+/// Loads every enabled plugin; what went wrong is told together.
+pub(crate) async fn load_plugins(
+    sandbox: &Sandbox,
+    shelf: &Shelf,
+    plugins: &[Plugin],
+) -> Result<BTreeMap<String, Loaded>, Vec<PluginError>> {
+    let mut loaded = BTreeMap::new();
+    let mut problems = Vec::new();
+    for plugin in plugins.iter().filter(|plugin| plugin.enabled) {
+        match plugins::load(sandbox, shelf, plugin).await {
+            Ok(ready) => {
+                loaded.insert(plugin.id.clone(), ready);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// The sandbox of this configuration.
+pub(crate) fn sandbox(settings: &crate::settings::Sandbox) -> Result<Sandbox, ServeError> {
+    let cache_directory = Some(settings.cache_directory.clone());
+    let settings = SandboxSettings { max_answers: settings.max_answers, cache_directory };
+    Sandbox::new(settings).map_err(|error| ServeError::Internal(error.into()))
+}
+
+fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -> Vec<Arc<Route>> {
+    let route = |model: Model| {
+        let Loaded { provider, endpoints } = loaded.get(&model.plugin)?.clone();
+        Some(Arc::new(Route {
+            id: model.id,
+            name: model.name,
+            upstream_model: model.upstream,
+            provider,
+            endpoints,
+            system_prompt: model.system_prompt,
+            max_output_tokens: model.max_output_tokens,
+        }))
+    };
+    models.into_iter().filter_map(route).collect()
+}
+
+/// Runs the gateway until it is told to stop.
+pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
+    let internal = |error: anyhow::Error| ServeError::Internal(error);
+    let Settings {
+        server,
+        auth,
+        limits,
+        session,
+        llm,
+        storage,
+        sandbox: sandboxed,
+        plugins,
+        models,
+        telemetry: _,
+    } = settings;
+    // The archive first: its lock tells a second gateway on the same data at once.
+    let path = storage.path.clone();
+    let archive = tokio::task::spawn_blocking(move || Archive::open(&path))
+        .await
+        .map_err(|error| internal(error.into()))?
+        .map_err(ServeError::Archive)?;
+    let listener = accept::listen(server.bind)
+        .map_err(|source| ServeError::Listen { address: server.bind, source })?;
+    let address = listener.local_addr().map_err(|error| internal(error.into()))?;
+    let shelf = Shelf::new(&sandboxed.plugin_directory);
+    let sandbox = sandbox(&sandboxed)?;
+    let loaded = load_plugins(&sandbox, &shelf, &plugins).await.map_err(ServeError::Plugins)?;
+    let upstream = Upstream::new().map_err(|error| internal(error.into()))?;
+    let catalog = Catalog::new(routes_of(models, &loaded), llm.default_model);
+    let offered: Vec<String> = catalog.offers().into_iter().map(|offer| offer.id).collect();
+    let seal =
+        Seal::new(&auth).ok_or_else(|| internal(anyhow::anyhow!("no secret to sign with")))?;
+    let age_ms = u64::try_from(session.reconnect_timeout.as_millis()).unwrap_or(u64::MAX);
+    let means = Means {
+        archive: archive.clone(),
+        catalog: Arc::new(ArcSwap::from_pointee(catalog)),
+        upstream,
+        patience: Patience {
+            total: llm.stream_timeout,
+            exchange: Timeouts { first_byte: llm.first_byte_timeout, idle: llm.idle_timeout },
+        },
+        budget: Budget { messages: session.history_messages, tokens: session.history_tokens },
+        system_prompt: session.system_prompt,
+        bounds: Bounds { bytes: REPLAY_BYTES, age_ms },
+        queue: session.queue,
+    };
+    let turnstile = Turnstile::new(server.max_connections, limits.connections_per_user);
+    let gateway = Arc::new(Gateway {
+        means: Arc::new(means),
+        seal,
+        auth,
+        registry: Arc::new(Registry::default()),
+        turnstile: Arc::new(turnstile),
+        limits,
+        origins: server.allowed_origins,
+        prefix: server.path_prefix,
+        tasks: TaskTracker::new(),
+        drain: CancellationToken::new(),
+        halt: CancellationToken::new(),
+    });
+    let host = server.public_url.as_ref().and_then(|url| url.host_str());
+    let hosts = HostCheck {
+        loopback: address.ip().is_loopback(),
+        names: host.into_iter().map(str::to_owned).collect(),
+    };
+    let app = routes::all(&gateway, hosts);
+
+    let mut services = JoinSet::new();
+    services.spawn(accept::serve(
+        listener,
+        app,
+        server.max_connections,
+        gateway.tasks.clone(),
+        gateway.drain.clone(),
+    ));
+    services.spawn(sweep(Arc::clone(&gateway), session.ttl, session.cleanup_interval));
+    announce(address, &gateway.prefix, &offered);
+
+    let stopped = until_stopped(&mut services).await.map_err(|error| internal(error.into()));
+    let ended = drain(&gateway, services, server.shutdown_timeout).await;
+    archive.close().await;
+    stopped.map(|()| ended)
+}
+
+/// Says on stdout, in one line, that requests are taken.
+#[expect(clippy::print_stdout, reason = "the readiness line is what stdout is for")]
+fn announce(address: SocketAddr, prefix: &str, models: &[String]) {
+    let line = serde_json::json!({
+        "ready": true,
+        "address": address.to_string(),
+        "path_prefix": prefix,
+        "models": models,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    println!("{line}");
+    tracing::info!(%address, models = models.len(), "ready");
+}
+
+async fn sweep(gateway: Arc<Gateway>, ttl: Duration, every: Duration) {
+    let mut interval = tokio::time::interval(every);
+    interval.reset();
+    let drain = gateway.drain.clone();
+    loop {
+        tokio::select! {
+            () = drain.cancelled() => return,
+            _ = interval.tick() => gateway.sweep(ttl),
+        }
+    }
+}
+
+/// Until a signal says so. A service that ends on its own ends the process.
+async fn until_stopped(services: &mut JoinSet<()>) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = services.join_next() => tracing::error!("a service ended on its own"),
+    }
+    Ok(())
+}
+
+/// Takes nothing new, lets answers finish, cuts the rest short: one deadline over all of it.
+async fn drain(gateway: &Gateway, mut services: JoinSet<()>, grace: Duration) -> Ended {
+    tracing::info!(grace = ?grace, tasks = gateway.tasks.len(), "draining");
+    let deadline = Instant::now() + grace;
+    gateway.drain.cancel();
+    gateway.tasks.close();
+    let finished = async {
+        gateway.tasks.wait().await;
+        while services.join_next().await.is_some() {}
+    };
+    tokio::pin!(finished);
+    let impatient = async {
+        let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return };
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let in_time = async {
+        if timeout_at(deadline - LAST_WORDS.min(grace / 2), finished.as_mut()).await.is_ok() {
+            return Ended::Drained;
+        }
+        tracing::warn!(tasks = gateway.tasks.len(), "grace period over, cutting answers short");
+        gateway.halt.cancel();
+        drop(timeout_at(deadline, finished.as_mut()).await);
+        Ended::CutShort
+    };
+    tokio::select! {
+        ended = in_time => ended,
+        () = impatient => {
+            tracing::warn!(tasks = gateway.tasks.len(), "asked twice, leaving at once");
+            Ended::CutShort
+        }
+    }
+}

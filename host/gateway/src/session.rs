@@ -1,0 +1,251 @@
+//! A session: one task that owns a turn and a log, and the handle others speak to it by.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use sluice_archive::Archive;
+use sluice_chat::history::Budget;
+use sluice_chat::id::{Instant, ModelId, Position, Seq, SessionId, UserId};
+use sluice_chat::log::Bounds;
+use sluice_chat::turn::{Asker, ConnectionId, Input, Mode};
+use sluice_upstream::Upstream;
+use sluice_wire::close::CloseCode;
+use sluice_wire::server::ServerFrame;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::ask::Patience;
+use crate::catalog::Catalog;
+use crate::clock;
+
+mod journal;
+mod task;
+
+pub(crate) use journal::Journal;
+pub(crate) use task::run;
+
+/// Commands that wait for a session. Beyond that the sender is told that the session is busy.
+const INBOX: usize = 64;
+
+/// What every session works with.
+#[derive(Debug)]
+pub(crate) struct Means {
+    /// Where messages are kept.
+    pub(crate) archive: Archive,
+    /// Models on offer.
+    pub(crate) catalog: Arc<ArcSwap<Catalog>>,
+    /// The way out.
+    pub(crate) upstream: Upstream,
+    /// How long asking may take.
+    pub(crate) patience: Patience,
+    /// What is sent as context.
+    pub(crate) budget: Budget,
+    /// Sent in front of each conversation, unless the model has one of its own.
+    pub(crate) system_prompt: Option<String>,
+    /// How much a log keeps.
+    pub(crate) bounds: Bounds,
+    /// Messages that may wait behind a running one.
+    pub(crate) queue: usize,
+}
+
+/// A frame for one connection alone.
+#[derive(Debug)]
+pub(crate) struct Private {
+    /// Session it speaks of.
+    pub(crate) session: SessionId,
+    /// Everything up to here is to be shown before it.
+    pub(crate) after: Seq,
+    /// The frame.
+    pub(crate) frame: ServerFrame,
+}
+
+/// The way to one connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox {
+    /// Frames for it alone; bounded, and who does not empty it is cut off.
+    pub(crate) private: mpsc::Sender<Private>,
+    /// Told whenever a log moved on.
+    pub(crate) moved: Arc<Notify>,
+    /// Cuts the connection off.
+    pub(crate) cut_off: CutOff,
+}
+
+/// Ends a connection from outside of it. The first reason counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CutOff {
+    token: CancellationToken,
+    code: Arc<OnceLock<CloseCode>>,
+}
+
+impl CutOff {
+    /// Ends it.
+    pub(crate) fn because(&self, code: CloseCode) {
+        self.code.get_or_init(|| code);
+        self.token.cancel();
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn cut(&self) -> CloseCode {
+        self.token.cancelled().await;
+        self.code.get().copied().unwrap_or(CloseCode::Internal)
+    }
+}
+
+/// A session that is followed from here on.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    /// Its log.
+    pub(crate) journal: Journal,
+    /// Where the reader begins.
+    pub(crate) cursor: Position,
+    /// Whether the position asked for could be served; none when none was asked for.
+    pub(crate) resumed: Option<bool>,
+    /// Who answers.
+    pub(crate) mode: Mode,
+}
+
+/// Why a session cannot be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FollowRefused {
+    /// It is not there, or somebody else's.
+    #[error("there is no such session")]
+    NotFound,
+    /// The archive cannot be read now.
+    #[error("the session cannot be read now")]
+    Unavailable,
+}
+
+/// What a session is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A connection wants to follow.
+    Follow {
+        connection: ConnectionId,
+        outbox: Outbox,
+        resume: Option<Position>,
+        reply: oneshot::Sender<Result<Followed, FollowRefused>>,
+    },
+    /// A connection is gone.
+    Leave(ConnectionId),
+    /// Something for the turn.
+    Turn(Input),
+    /// Another model is to answer from here on.
+    SelectModel { asker: Asker, model: ModelId },
+    /// Nobody has needed the session for a while: it may leave memory, unless somebody came meanwhile.
+    Retire,
+}
+
+/// The session cannot take another command now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session takes no more commands now")]
+pub(crate) struct Overrun;
+
+/// Whether a session may leave memory.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    running: AtomicBool,
+    last: AtomicU64,
+}
+
+impl Activity {
+    fn touch(&self) {
+        self.last.store(clock::now().0, Ordering::Relaxed);
+    }
+
+    fn set_running(&self, running: bool) {
+        self.running.store(running, Ordering::Release);
+        self.touch();
+    }
+}
+
+/// Speaks to a session's task. While anybody but the registry holds one, the session stays in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    id: SessionId,
+    owner: UserId,
+    inbox: mpsc::Sender<Command>,
+    activity: Arc<Activity>,
+    gone: CancellationToken,
+}
+
+/// The task's end of a [`Handle`]. Dropped when the session has put itself away.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    id: SessionId,
+    owner: UserId,
+    commands: mpsc::Receiver<Command>,
+    activity: Arc<Activity>,
+    /// The task of the same session that came before, if it is not yet gone.
+    before: Option<CancellationToken>,
+    /// Says so to the one that comes after.
+    _gone: DropGuard,
+}
+
+impl Inbox {
+    /// Tells this session's task from one that comes after it.
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
+    }
+}
+
+impl Handle {
+    /// A handle and what its task needs.
+    ///
+    /// `before` is the handle of the task that had the session until now: two never own it at a time.
+    pub(crate) fn new(id: SessionId, owner: UserId, before: Option<&Self>) -> (Self, Inbox) {
+        let (inbox, commands) = mpsc::channel(INBOX);
+        let activity = Arc::new(Activity::default());
+        activity.touch();
+        let gone = CancellationToken::new();
+        let handle = Self {
+            id: id.clone(),
+            owner: owner.clone(),
+            inbox,
+            activity: Arc::clone(&activity),
+            gone: gone.clone(),
+        };
+        let before = before.map(|before| before.gone.clone());
+        (handle, Inbox { id, owner, commands, activity, before, _gone: gone.drop_guard() })
+    }
+
+    /// Which session.
+    pub(crate) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Whose.
+    pub(crate) fn owner(&self) -> &UserId {
+        &self.owner
+    }
+
+    /// Whether it speaks to the task of that activity.
+    pub(crate) fn speaks_to(&self, activity: &Arc<Activity>) -> bool {
+        Arc::ptr_eq(&self.activity, activity)
+    }
+
+    /// Tells the session, without waiting.
+    pub(crate) fn tell(&self, command: Command) -> Result<(), Overrun> {
+        self.activity.touch();
+        self.inbox.try_send(command).map_err(|_| Overrun)
+    }
+
+    /// Lets the session leave memory, if it agrees that nobody needs it. Does not count as activity.
+    pub(crate) fn retire(&self) {
+        // A session with a full inbox is needed.
+        drop(self.inbox.try_send(Command::Retire));
+    }
+
+    /// Whether the task takes nothing any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.inbox.is_closed()
+    }
+
+    /// Whether nothing runs, nothing waits, nobody but the registry holds on, and that since `before`.
+    pub(crate) fn is_idle_since(&self, before: Instant) -> bool {
+        self.inbox.strong_count() == 1
+            && self.inbox.capacity() == INBOX
+            && !self.activity.running.load(Ordering::Acquire)
+            && self.activity.last.load(Ordering::Relaxed) < before.0
+    }
+}

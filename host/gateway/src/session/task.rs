@@ -1,0 +1,630 @@
+//! The session task: owns everything of its session and decides nothing; [`Turn`] decides, this carries out.
+
+use std::collections::{HashMap, VecDeque};
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use sluice_archive::{
+    Answer, AppendError, Appended, ClientKey, Digest, NewMessage, Outcome as Ended,
+};
+use sluice_chat::answer::Ending;
+use sluice_chat::event::{ChatEvent, ErrorKind};
+use sluice_chat::history::{self, Spoken};
+use sluice_chat::id::{
+    Epoch, Fence, Instant, MessageId, ModelId, Position, Seq, SessionId, UserId,
+};
+use sluice_chat::log::{AnswerEnd, AnswerHead, Log, Written};
+use sluice_chat::request::ChatRequest;
+use sluice_chat::turn::{
+    Asker, Closing, ConnectionId, Effect, Input, Mode, Outcome, Question, Refusal, Saved, Say,
+    Sender, Turn,
+};
+use sluice_wire::close::CloseCode;
+use sluice_wire::error::{ErrorBody, ErrorCode};
+use sluice_wire::server::ServerFrame;
+use tokio::time::Instant as Deadline;
+use tokio_util::sync::CancellationToken;
+
+use super::journal::Scribe;
+use super::{Command, FollowRefused, Followed, Inbox, Means, Outbox, Private};
+use crate::ask::{self, AskError, Heard};
+use crate::{clock, fresh};
+
+/// Numbers reserved at a time. None is shown before it is reserved, so that none is ever used twice.
+const RESERVED: u64 = 1_024;
+/// How old an unsaved piece of an answer may get.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
+/// How far back the last user message is looked for: so many answers may have been given to it.
+const RECALLED: usize = 200;
+/// How many bytes of an answer may be unsaved.
+const CHECKPOINT_BYTES: usize = 1_024;
+
+/// Runs one session until nobody needs it any more.
+///
+/// `drain` lets the running answer finish and takes nothing new; `halt` cuts it short and marks it.
+pub(crate) async fn run(
+    means: Arc<Means>,
+    mut inbox: Inbox,
+    fresh: bool,
+    drain: CancellationToken,
+    halt: CancellationToken,
+) {
+    if let Some(before) = inbox.before.take() {
+        before.cancelled().await;
+    }
+    let mut session = match Session::open(means, &inbox, fresh).await {
+        Ok(session) => session,
+        Err(refused) => return turn_away(inbox, refused).await,
+    };
+    let (mut draining, mut halted) = (false, false);
+    while !(session.lost || draining && session.turn.is_idle()) {
+        let checkpoint = session.checkpoint_due();
+        tokio::select! {
+            command = inbox.commands.recv() => match command {
+                Some(Command::Retire) if session.is_needed() || !inbox.commands.is_empty() => {}
+                Some(Command::Retire) | None => break,
+                Some(command) => session.take(command).await,
+            },
+            heard = next(&mut session.asking) => session.hear(heard).await,
+            () = sleep_until(checkpoint) => session.checkpoint(),
+            () = drain.cancelled(), if !draining => draining = true,
+            () = halt.cancelled(), if !halted => {
+                halted = true;
+                session.apply(Input::Drain).await;
+            }
+        }
+        inbox.activity.set_running(!session.turn.is_idle());
+    }
+    // Whoever wrote in this very moment hears nothing, and comes again to the task that follows.
+    inbox.commands.close();
+    session.leave().await;
+}
+
+/// Answers everybody that there is no session, until nobody asks any more.
+async fn turn_away(mut inbox: Inbox, refused: FollowRefused) {
+    inbox.commands.close();
+    while let Some(command) = inbox.commands.recv().await {
+        if let Command::Follow { reply, .. } = command {
+            // Whoever asked may be gone by now, and then need not know.
+            drop(reply.send(Err(refused)));
+        }
+    }
+}
+
+type Asking = Pin<Box<dyn Stream<Item = Heard> + Send>>;
+
+async fn next(asking: &mut Option<Asking>) -> Heard {
+    match asking {
+        Some(asking) => asking.next().await.unwrap_or(Heard::Ended(Err(AskError::NothingToRead))),
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Deadline>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The answer that runs, as far as the archive needs to know it.
+struct Running {
+    stored: Answer,
+    prompt_bytes: usize,
+    /// Bytes of text that the archive has.
+    saved_bytes: usize,
+    last_checkpoint: Deadline,
+}
+
+struct Session {
+    means: Arc<Means>,
+    id: SessionId,
+    owner: UserId,
+    turn: Turn,
+    scribe: Scribe,
+    fence: Fence,
+    reserved: Seq,
+    /// Whether the archive has a row for it.
+    stored: bool,
+    mode: Mode,
+    model: Option<ModelId>,
+    /// The message answered last, where it stands, for acknowledging it again.
+    asked: Option<(MessageId, Seq)>,
+    followers: HashMap<ConnectionId, Outbox>,
+    asking: Option<Asking>,
+    running: Option<Running>,
+    /// Set when the archive says that the session is somebody else's or gone.
+    lost: bool,
+}
+
+impl Session {
+    async fn open(means: Arc<Means>, inbox: &Inbox, fresh: bool) -> Result<Self, FollowRefused> {
+        let mut session = Self {
+            turn: Turn::new(means.queue),
+            scribe: Scribe::new(Log::new(Position { epoch: Epoch(1), seq: Seq(0) }, means.bounds)),
+            means,
+            id: inbox.id.clone(),
+            owner: inbox.owner.clone(),
+            fence: Fence::default(),
+            reserved: Seq(0),
+            stored: false,
+            mode: Mode::default(),
+            model: None,
+            asked: None,
+            followers: HashMap::new(),
+            asking: None,
+            running: None,
+            lost: false,
+        };
+        if !fresh {
+            session.load().await?;
+        }
+        Ok(session)
+    }
+
+    async fn load(&mut self) -> Result<(), FollowRefused> {
+        let taken = self.means.archive.take_session(&self.id, clock::now()).await;
+        let stored = taken.map_err(|error| {
+            tracing::error!(error = &error as &dyn Error, session = %self.id, "could not load a session");
+            FollowRefused::Unavailable
+        })?;
+        let Some(stored) = stored.filter(|stored| stored.owner == self.owner) else {
+            return Err(FollowRefused::NotFound);
+        };
+        let head = Position { epoch: stored.epoch, seq: stored.head };
+        self.scribe = Scribe::new(Log::new(head, self.means.bounds));
+        self.fence = stored.fence;
+        self.reserved = stored.reserved;
+        self.mode = stored.mode;
+        self.model = stored.model;
+        self.stored = true;
+        Ok(())
+    }
+
+    /// Whether somebody follows or something runs.
+    fn is_needed(&self) -> bool {
+        !self.followers.is_empty() || !self.turn.is_idle()
+    }
+
+    /// Puts the session away, so that the next one to take it knows that nothing was lost.
+    async fn leave(self) {
+        for outbox in self.followers.into_values().filter(|_| self.lost) {
+            outbox.cut_off.because(CloseCode::Superseded);
+        }
+        if !self.stored || self.lost {
+            return;
+        }
+        let head = self.scribe.read(Log::head).seq;
+        if let Err(error) = self.means.archive.leave_session(&self.id, self.fence, head).await {
+            tracing::warn!(error = &error as &dyn Error, session = %self.id, "could not put a session away");
+        }
+    }
+
+    async fn take(&mut self, command: Command) {
+        match command {
+            Command::Follow { connection, outbox, resume, reply } => {
+                let followed = self.follow(connection, outbox, resume);
+                // A connection that closed meanwhile says so itself.
+                drop(reply.send(Ok(followed)));
+            }
+            Command::Leave(connection) => {
+                self.followers.remove(&connection);
+            }
+            Command::Turn(input) => self.apply(input).await,
+            Command::SelectModel { asker, model } => self.select_model(asker, model).await,
+            Command::Retire => {}
+        }
+    }
+
+    fn follow(
+        &mut self,
+        connection: ConnectionId,
+        outbox: Outbox,
+        resume: Option<Position>,
+    ) -> Followed {
+        self.followers.insert(connection, outbox);
+        let now = clock::now();
+        self.scribe.write(|log| log.trim(now));
+        let (cursor, resumed) = self.scribe.read(|log| match resume {
+            Some(position) if log.reaches(position) => (position, Some(true)),
+            Some(_) => (log.head(), Some(false)),
+            None => (Position { seq: log.entrance(), ..log.head() }, None),
+        });
+        Followed { journal: self.scribe.journal(), cursor, resumed, mode: self.mode }
+    }
+
+    async fn select_model(&mut self, asker: Asker, model: ModelId) {
+        if self.means.catalog.load().find(Some(&model)).is_none() {
+            return self.refuse(&asker, &Refusal::InvalidModel);
+        }
+        // A session without a message has no row yet; its first message brings the model along.
+        let kept = !self.stored || self.keep_model(&model).await;
+        if !kept {
+            return self.refuse(&asker, &Refusal::NotStored);
+        }
+        self.model = Some(model.clone());
+        self.append(|log, now| log.model(model, now));
+    }
+
+    async fn keep_model(&mut self, model: &ModelId) -> bool {
+        match self.means.archive.set_model(&self.id, self.fence, model).await {
+            Ok(()) => self.reserve(1).await,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not keep the model");
+                false
+            }
+        }
+    }
+
+    /// Feeds the turn, and carries out what it says until there is nothing left to do.
+    async fn apply(&mut self, input: Input) {
+        let mut effects = VecDeque::from(self.turn.on(input));
+        while let Some(effect) = effects.pop_front() {
+            if let Some(result) = self.carry_out(effect).await {
+                effects.extend(self.turn.on(result));
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Screen(say) => Some(Input::Screened(self.screen(say))),
+            Effect::Save(say) => Some(Input::Saved(self.save(say).await)),
+            Effect::Recall => Some(Input::Recalled(self.recall().await)),
+            Effect::Ask(question) => self.ask(question).await,
+            Effect::Show(text) => self.show(&text).await,
+            Effect::HangUp => {
+                self.asking = None;
+                None
+            }
+            Effect::Commit(closing) => {
+                Some(Input::Committed { stored: self.commit(&closing).await })
+            }
+            Effect::Close(closing) => {
+                self.close(&closing);
+                None
+            }
+            Effect::AckAgain(asker) => {
+                if let Some((message, seq)) = self.asked.clone() {
+                    self.ack(&asker, &message, seq);
+                }
+                None
+            }
+            Effect::Refuse(asker, refusal) => {
+                self.refuse(&asker, &refusal);
+                None
+            }
+        }
+    }
+
+    /// Names the model that will answer. Policies will judge here.
+    fn screen(&self, mut say: Say) -> Result<Say, Refusal> {
+        let catalog = self.means.catalog.load();
+        let wanted = say.model.as_ref().or(self.model.as_ref());
+        let route = catalog.find(wanted).ok_or(Refusal::InvalidModel)?;
+        say.model = Some(route.id.clone());
+        Ok(say)
+    }
+
+    async fn save(&mut self, say: Say) -> Saved {
+        let Say { asker, content, model, digest } = say;
+        let Some(model) = model else { return Saved::Refused(Refusal::InvalidModel) };
+        let head = self.scribe.read(Log::head);
+        let message = fresh::message();
+        let at = clock::now();
+        let reserve_to = self.reserved.max(Seq(head.seq.0 + RESERVED));
+        let new = NewMessage {
+            session: self.id.clone(),
+            owner: self.owner.clone(),
+            fence: self.fence,
+            epoch: head.epoch,
+            reserve_to,
+            // The first model used, or picked before the first message, is the session's from then on.
+            model: (!self.stored).then(|| self.model.get_or_insert_with(|| model.clone()).clone()),
+            name: Some(history::name(&content)),
+            seq: head.seq.next(),
+            id: message.clone(),
+            sender: Sender::User,
+            text: content.clone(),
+            at,
+            client: asker.client.clone().map(|id| ClientKey {
+                user: self.owner.clone(),
+                id,
+                digest: Digest(digest),
+            }),
+            metadata: sluice_archive::Metadata::default(),
+        };
+        match self.means.archive.append(new).await {
+            Ok(Appended::Stored) => {}
+            Ok(Appended::Already(known)) => {
+                let position = Position { epoch: known.epoch, seq: known.seq };
+                let client = asker.client.as_ref();
+                let frame =
+                    ServerFrame::ack(&known.session, position, &known.message_id, client, at);
+                self.whisper(&asker, frame);
+                return Saved::Already;
+            }
+            Err(error) => return Saved::Refused(self.not_appended(error)),
+        }
+        self.stored = true;
+        self.reserved = reserve_to;
+        let origin = Some(asker.connection);
+        let written =
+            Written { message: message.clone(), sender: Sender::User, content, at, origin };
+        let seq = self.append(|log, _| log.written(written));
+        self.asked = Some((message.clone(), seq));
+        self.ack(&asker, &message, seq);
+        Saved::Stored(Question { message, answer: fresh::message(), model })
+    }
+
+    fn not_appended(&mut self, error: AppendError) -> Refusal {
+        match error {
+            AppendError::Conflict => Refusal::Conflict,
+            AppendError::Fenced | AppendError::NotOwner | AppendError::Gone => {
+                self.lost = true;
+                Refusal::Closed
+            }
+            AppendError::Store(error) => {
+                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not store a message");
+                Refusal::NotStored
+            }
+        }
+    }
+
+    /// Finds the last user message, to answer it again.
+    async fn recall(&mut self) -> Result<Question, Refusal> {
+        let catalog = self.means.catalog.load_full();
+        let route = catalog.find(self.model.as_ref()).ok_or(Refusal::InvalidModel)?;
+        let newest = self.means.archive.messages(&self.id, None, RECALLED);
+        let newest = newest.await.map_err(|error| {
+            tracing::error!(error = &error as &dyn Error, session = %self.id, "could not read a session");
+            Refusal::NotStored
+        })?;
+        let last = newest.into_iter().rev().find(|message| message.sender == Sender::User);
+        let last = last.ok_or(Refusal::NothingToAnswer)?;
+        self.asked = Some((last.id.clone(), last.seq));
+        Ok(Question { message: last.id, answer: fresh::message(), model: route.id.clone() })
+    }
+
+    /// Shows that an answer begins, and asks for it.
+    async fn ask(&mut self, question: Question) -> Option<Input> {
+        let reserved = self.reserve(2).await;
+        let head = AnswerHead {
+            answer: question.answer.clone(),
+            in_reply_to: question.message.clone(),
+            model: question.model.clone(),
+        };
+        let first_seq = self.append(|log, now| log.loading(head, now));
+        let context =
+            if reserved { self.context(&question).await } else { Err(Refusal::NotStored) };
+        let prompt_bytes = context.as_ref().map_or(0, |(_, bytes)| *bytes);
+        self.running = Some(Running {
+            stored: Answer {
+                session: self.id.clone(),
+                fence: self.fence,
+                id: question.answer,
+                in_reply_to: question.message,
+                first_seq,
+                last_seq: first_seq,
+                model: Some(question.model),
+                text: String::new(),
+                upstream_request_id: None,
+                started: clock::now(),
+                first_piece: None,
+            },
+            prompt_bytes,
+            saved_bytes: 0,
+            last_checkpoint: Deadline::now(),
+        });
+        match context {
+            Ok((question, _)) => {
+                let Means { upstream, patience, .. } = self.means.as_ref();
+                let asking = ask::ask(question, upstream.clone(), patience.clone());
+                self.asking = Some(Box::pin(asking));
+                None
+            }
+            Err(_) => Some(failed(ErrorKind::Other)),
+        }
+    }
+
+    /// The conversation up to the message that is to be answered, and its size in bytes.
+    async fn context(&mut self, question: &Question) -> Result<(ask::Question, usize), Refusal> {
+        let catalog = self.means.catalog.load_full();
+        let route = catalog.find(Some(&question.model)).ok_or(Refusal::InvalidModel)?;
+        let limit = self.means.budget.messages.max(1);
+        // Answers given to it earlier come after it and stay out.
+        let after = self.asked.as_ref().map(|(_, seq)| seq.next());
+        let newest = self.means.archive.messages(&self.id, after, limit).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn Error, session = %self.id, "could not read a session");
+            Refusal::NotStored
+        })?;
+        let spoken: Vec<Spoken> = newest
+            .into_iter()
+            .map(|message| Spoken { by_user: message.sender == Sender::User, text: message.text })
+            .collect();
+        let prompt = route.system_prompt.as_deref().or(self.means.system_prompt.as_deref());
+        let messages = history::context(prompt, &spoken, self.means.budget);
+        let bytes =
+            spoken.iter().map(|said| said.text.len()).sum::<usize>() + prompt.map_or(0, str::len);
+        let request = ChatRequest {
+            model: route.upstream_model.clone(),
+            messages,
+            max_output_tokens: route.max_output_tokens,
+            stream: true,
+            ..ChatRequest::default()
+        };
+        Ok((ask::Question { route: Arc::clone(route), request }, bytes))
+    }
+
+    /// Takes in what the provider said.
+    async fn hear(&mut self, heard: Heard) {
+        let input = match heard {
+            Heard::Said(events) => self.heard_events(events),
+            Heard::Ended(ended) => {
+                self.asking = None;
+                Input::Ended(match ended {
+                    Ok(reason) => Outcome { ending: Ending::from(&reason), failure: None },
+                    Err(error) => {
+                        let kind = error.kind();
+                        tracing::warn!(error = &error as &dyn Error, session = %self.id, "an answer failed");
+                        Outcome { ending: Ending::Error, failure: Some(kind) }
+                    }
+                })
+            }
+        };
+        self.apply(input).await;
+    }
+
+    /// Text and usage of some events; what a chat client has no frame for is left to those who have.
+    fn heard_events(&mut self, events: Vec<ChatEvent>) -> Input {
+        let mut text = String::new();
+        let mut usage = None;
+        for event in events {
+            match event {
+                ChatEvent::Text(more) => text.push_str(&more),
+                ChatEvent::Usage(told) => usage = Some(told),
+                ChatEvent::UpstreamId { name, value } => {
+                    if let Some(running) = &mut self.running
+                        && name == "request"
+                    {
+                        running.stored.upstream_request_id = Some(value);
+                    }
+                }
+                ChatEvent::Reasoning(_)
+                | ChatEvent::ToolDelta(_)
+                | ChatEvent::Finish(_)
+                | ChatEvent::Other(_) => {}
+            }
+        }
+        Input::Said { text, usage }
+    }
+
+    async fn show(&mut self, text: &str) -> Option<Input> {
+        if !self.reserve(2).await {
+            // A number that is not reserved may be given out twice after a crash.
+            self.asking = None;
+            return Some(failed(ErrorKind::Other));
+        }
+        let seq = self.append(|log, now| log.text(text, now));
+        let length = self.scribe.read(|log| log.running_text().map_or(0, str::len));
+        let Some(running) = &mut self.running else { return None };
+        running.stored.last_seq = seq;
+        running.stored.first_piece.get_or_insert_with(clock::now);
+        if length - running.saved_bytes >= CHECKPOINT_BYTES {
+            self.checkpoint();
+        }
+        None
+    }
+
+    /// When what was said since the last checkpoint is to be saved.
+    fn checkpoint_due(&self) -> Option<Deadline> {
+        let running = self.running.as_ref()?;
+        let length = self.scribe.read(|log| log.running_text().map_or(0, str::len));
+        (length > running.saved_bytes).then(|| running.last_checkpoint + CHECKPOINT_EVERY)
+    }
+
+    /// Hands what was said so far to the archive, without waiting.
+    fn checkpoint(&mut self) {
+        let text = self.running_text();
+        let Some(running) = &mut self.running else { return };
+        running.saved_bytes = text.len();
+        running.last_checkpoint = Deadline::now();
+        self.means.archive.checkpoint(Answer { text, ..running.stored.clone() });
+    }
+
+    fn running_text(&self) -> String {
+        self.scribe.read(|log| log.running_text().unwrap_or_default().to_owned())
+    }
+
+    /// Stores the whole answer. What cannot be stored is not shown as finished.
+    async fn commit(&mut self, closing: &Closing) -> bool {
+        let text = self.running_text();
+        let Some(running) = &self.running else { return false };
+        let tokens = closing.tokens(running.prompt_bytes, text.len());
+        let last_seq = self.scribe.read(Log::head).seq.next();
+        let answer = Answer { text, last_seq, ..running.stored.clone() };
+        let ended = Ended { ending: closing.ending, tokens: Some(tokens), at: clock::now() };
+        match self.means.archive.finish(answer, ended).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not store an answer");
+                false
+            }
+        }
+    }
+
+    fn close(&mut self, closing: &Closing) {
+        let Some(running) = self.running.take() else { return };
+        let said = self.scribe.read(|log| log.running_text().map_or(0, str::len));
+        let tokens = closing.tokens(running.prompt_bytes, said);
+        self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, tokens }, now));
+    }
+
+    /// Makes sure that the next numbers are reserved.
+    async fn reserve(&mut self, count: u64) -> bool {
+        let head = self.scribe.read(Log::head).seq;
+        if head.0 + count <= self.reserved.0 || !self.stored {
+            return true;
+        }
+        let up_to = Seq(head.0 + RESERVED);
+        match self.means.archive.reserve(&self.id, self.fence, up_to).await {
+            Ok(()) => {
+                self.reserved = up_to;
+                true
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not reserve numbers");
+                false
+            }
+        }
+    }
+
+    /// Appends to the log and tells everybody who follows.
+    fn append(&mut self, append: impl FnOnce(&mut Log, Instant) -> Seq) -> Seq {
+        let now = clock::now();
+        let seq = self.scribe.write(|log| append(log, now));
+        for outbox in self.followers.values() {
+            outbox.moved.notify_one();
+        }
+        seq
+    }
+
+    fn ack(&self, asker: &Asker, message: &MessageId, seq: Seq) {
+        let position = Position { seq, ..self.scribe.read(Log::head) };
+        let client = asker.client.as_ref();
+        let frame = ServerFrame::ack(&self.id, position, message, client, clock::now());
+        self.whisper(asker, frame);
+    }
+
+    fn refuse(&self, asker: &Asker, refusal: &Refusal) {
+        let trace = fresh::trace();
+        tracing::info!(trace, session = %self.id, ?refusal, "a message was refused");
+        let mut body = ErrorBody::new(ErrorCode::from(refusal), trace);
+        if let Refusal::Denied { detail } = refusal {
+            body.detail.clone_from(detail);
+        }
+        let head = self.scribe.read(Log::head);
+        let frame = ServerFrame::error(body, asker.client.as_ref(), clock::now());
+        self.whisper(asker, frame.at(&self.id, head));
+    }
+
+    /// Tells one connection alone. One that does not listen is cut off: it can resume and ask again.
+    fn whisper(&self, asker: &Asker, frame: ServerFrame) {
+        let Some(outbox) = self.followers.get(&asker.connection) else {
+            tracing::debug!(session = %self.id, "whoever asked is gone");
+            return;
+        };
+        let after = self.scribe.read(Log::head).seq;
+        let private = Private { session: self.id.clone(), after, frame };
+        if outbox.private.try_send(private).is_err() {
+            outbox.cut_off.because(CloseCode::SlowConsumer);
+        }
+    }
+}
+
+fn failed(kind: ErrorKind) -> Input {
+    Input::Ended(Outcome { ending: Ending::Error, failure: Some(kind) })
+}
