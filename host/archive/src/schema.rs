@@ -83,3 +83,81 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every table and index with how it was declared.
+    fn layout(connection: &Connection) -> Vec<String> {
+        let mut statement = connection
+            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+            .expect("prepared");
+        let rows = statement.query_map([], |row| row.get(0)).expect("asked");
+        rows.collect::<Result<_, _>>().expect("read")
+    }
+
+    fn memory() -> Connection {
+        Connection::open_in_memory().expect("opened")
+    }
+
+    fn at_version(version: usize) -> Connection {
+        let connection = memory();
+        for step in &STEPS[..version] {
+            connection.execute_batch(step).expect("a step that runs");
+        }
+        if version > 0 {
+            connection.pragma_update(None, "application_id", APPLICATION_ID).expect("set");
+        }
+        let version = i64::try_from(version).expect("small");
+        connection.pragma_update(None, "user_version", version).expect("set");
+        connection
+    }
+
+    #[test]
+    fn every_older_layout_becomes_the_newest() {
+        let newest = layout(&at_version(STEPS.len()));
+
+        for version in 0..=STEPS.len() {
+            let mut connection = at_version(version);
+            migrate(&mut connection).expect("migrated");
+            migrate(&mut connection).expect("nothing left to do");
+            assert_eq!(layout(&connection), newest);
+        }
+    }
+
+    #[test]
+    fn all_tables_are_strict() {
+        for sql in layout(&at_version(STEPS.len())) {
+            assert!(!sql.starts_with("CREATE TABLE") || sql.contains("STRICT"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_newer_layout_is_left_alone() {
+        let mut connection = at_version(STEPS.len());
+        connection.pragma_update(None, "user_version", 9_999).expect("set");
+        let before = layout(&connection);
+
+        let refused = migrate(&mut connection);
+
+        assert!(matches!(refused, Err(SchemaError::Newer { found: 9_999, .. })), "{refused:?}");
+        assert_eq!(layout(&connection), before);
+    }
+
+    #[test]
+    fn a_database_of_somebody_elses_is_left_alone() {
+        for sql in
+            ["CREATE TABLE theirs (a)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"]
+        {
+            let mut connection = memory();
+            connection.execute_batch(sql).expect("theirs");
+            let before = layout(&connection);
+
+            let refused = migrate(&mut connection);
+
+            assert!(matches!(refused, Err(SchemaError::Foreign)), "{refused:?}");
+            assert_eq!(layout(&connection), before);
+        }
+    }
+}

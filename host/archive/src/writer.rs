@@ -180,3 +180,6 @@ fn is_broken(error: &rusqlite::Error) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,13 +129,13 @@ pub(crate) fn find_client(
     id: &ClientMessageId,
     now: Instant,
 ) -> rusqlite::Result<Option<Known>> {
-    let oldest = now.0.saturating_sub(IDEMPOTENCY_WINDOW_MS);
+    let window = Unsigned(IDEMPOTENCY_WINDOW_MS);
     connection
         .prepare_cached(
             "SELECT message, session, seq, epoch, digest FROM client_messages
-             WHERE user = ?1 AND client_message_id = ?2 AND (at > ?3 OR ?3 = 0)",
+             WHERE user = ?1 AND client_message_id = ?2 AND at > ?3 - ?4",
         )?
-        .query_row((Word(user), Word(id), Unsigned(oldest)), |row| {
+        .query_row((Word(user), Word(id), Unsigned(now.0), window), |row| {
             Ok(Known {
                 message_id: row.get::<_, Word<MessageId>>("message")?.0,
                 session: row.get::<_, Word<SessionId>>("session")?.0,
@@ -172,14 +172,14 @@ fn remember_client(
             ":seq": Unsigned(message.seq.0),
             ":epoch": epoch,
         })?;
-    let oldest = message.at.0.saturating_sub(IDEMPOTENCY_WINDOW_MS);
+    let window = Unsigned(IDEMPOTENCY_WINDOW_MS);
     connection
         .prepare_cached(
             "DELETE FROM client_messages WHERE (user, client_message_id) IN
-                 (SELECT user, client_message_id FROM client_messages WHERE at < ?1
-                  ORDER BY at LIMIT ?2)",
+                 (SELECT user, client_message_id FROM client_messages WHERE at <= ?1 - ?2
+                  ORDER BY at LIMIT ?3)",
         )?
-        .execute((Unsigned(oldest), SWEPT_AT_ONCE))?;
+        .execute((Unsigned(message.at.0), window, SWEPT_AT_ONCE))?;
     Ok(())
 }
 

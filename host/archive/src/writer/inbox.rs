@@ -172,3 +172,6 @@ impl Drop for Departure {
         self.0.stopped.send_replace(true);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! The archive through its public face, on real files.
+
+mod answer;
+mod append;
+mod commit;
+mod model;
+mod open;
+mod session;
+mod support;
