@@ -43,7 +43,6 @@ pub struct Client {
     pub protocol: Option<String>,
     session: Option<String>,
     heard: BTreeMap<String, BTreeSet<u64>>,
-    said: usize,
 }
 
 impl Dial {
@@ -114,7 +113,6 @@ impl Dial {
             protocol,
             session: None,
             heard: BTreeMap::new(),
-            said: 0,
         };
         client.greeting = client.next_frame().await;
         assert_eq!(client.greeting["type"], "connection_status", "{}", client.greeting);
@@ -125,10 +123,7 @@ impl Dial {
 impl Client {
     /// Says something in the session of the last ack, in a new one at first. Returns the `client_message_id`.
     pub async fn say(&mut self, content: &str) -> String {
-        self.said += 1;
-        let connection = self.greeting["connection_id"].as_str().unwrap_or_default();
-        let tail: String = connection.chars().rev().take(12).collect();
-        let id = format!("m{}-{tail}", self.said);
+        let id = format!("m-{:016x}", rand::random::<u64>());
         let mut frame =
             json!({ "type": "user_message", "content": content, "client_message_id": id });
         if let Some(session) = &self.session {
@@ -241,6 +236,19 @@ impl Client {
     pub async fn next_of(&mut self, wanted: &str) -> Value {
         let mut frames = self.frames_until(wanted, |frame| kind(frame) == wanted).await;
         frames.pop().expect("frames_until returns at least one")
+    }
+
+    /// Reads frames until the pieces among them say `text` together; how they were cut does not matter.
+    pub async fn frames_saying(&mut self, text: &str) -> Vec<Value> {
+        let mut frames = Vec::new();
+        let mut said = String::new();
+        while said != text {
+            let piece = self.frames_until(text, |frame| kind(frame) == "ai_response").await;
+            said += piece.last().and_then(|piece| piece["content"].as_str()).unwrap_or_default();
+            assert!(text.starts_with(&said), "heard {said:?} instead of {text:?}");
+            frames.extend(piece);
+        }
+        frames
     }
 
     /// Hears the running answer to its end.

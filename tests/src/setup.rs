@@ -9,6 +9,9 @@ use crate::{Ended, FakeProvider, Gateway, mint, target};
 /// The model id under which [`Setup::with`] offers a fake provider.
 const FAKE: &str = "fake";
 
+/// The discard port of loopback, where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:9/v1";
+
 /// How to start a gateway. The environment of the test itself is not passed on.
 #[derive(Debug, Clone)]
 #[must_use = "call start()"]
@@ -20,7 +23,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A gateway with no model: a loopback port of its choice, a random secret.
+    /// A gateway whose one model never answers: a loopback port of its choice, a random secret.
     pub fn new() -> Self {
         let secret: String =
             rand::rng().sample_iter(rand::distr::Alphanumeric).take(48).map(char::from).collect();
@@ -34,7 +37,8 @@ impl Setup {
         let cache = target().join("tests-compiled");
         fs::create_dir_all(&cache).expect("the target directory is ours");
         setup = setup.set("SLUICE_SANDBOX__CACHE_DIRECTORY", &cache.display().to_string());
-        setup.set("SLUICE_SERVER__BIND", "127.0.0.1:0").set("JWT_SECRET", &secret)
+        setup = setup.set("SLUICE_SERVER__BIND", "127.0.0.1:0").set("JWT_SECRET", &secret);
+        setup.provider(1, "nobody", NOWHERE)
     }
 
     /// A gateway whose one model, `fake`, is answered by `provider` through the OpenAI plugin.
@@ -46,10 +50,14 @@ impl Setup {
     pub fn and(mut self, id: &str, provider: &FakeProvider) -> Self {
         self.providers += 1;
         let n = self.providers;
+        self.provider(n, id, &provider.endpoint())
+    }
+
+    fn provider(self, n: usize, id: &str, endpoint: &str) -> Self {
         self.set(&format!("LLM_PROVIDER_{n}_ID"), id)
             .set(&format!("LLM_PROVIDER_{n}_NAME"), id)
             .set(&format!("LLM_PROVIDER_{n}_TYPE"), "openai")
-            .set(&format!("LLM_PROVIDER_{n}_ENDPOINT"), &provider.endpoint())
+            .set(&format!("LLM_PROVIDER_{n}_ENDPOINT"), endpoint)
             .set(&format!("LLM_PROVIDER_{n}_API_KEY"), "key-of-the-test")
             .set(&format!("LLM_PROVIDER_{n}_MODEL"), &format!("upstream-{id}"))
     }
@@ -66,8 +74,9 @@ impl Setup {
         self
     }
 
-    /// Passes a configuration file with this text.
+    /// Passes a configuration file with this text. Its models are all there are.
     pub fn config(mut self, toml: &str) -> Self {
+        self.environment.retain(|name, _| !name.starts_with("LLM_PROVIDER"));
         self.config = Some(toml.to_owned());
         self
     }

@@ -5,7 +5,8 @@ use sluice_tests::{FakeProvider, Setup, kind};
 
 #[tokio::test]
 async fn each_bad_frame_gets_a_typed_error_and_the_connection_goes_on() {
-    let deep = format!(r#"{{"type":"ping","x":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    let nested = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    let deep = format!(r#"{{"type":"user_message","content":{nested}}}"#);
     let long = format!(r#"{{"type":"user_message","content":"{}"}}"#, "x".repeat(10_001));
     let id = format!(
         r#"{{"type":"user_message","content":"x","client_message_id":"{}"}}"#,

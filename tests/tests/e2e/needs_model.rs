@@ -1,6 +1,8 @@
 //! A real small language model, through the gateway and back. Nothing in between is pretended.
 
-use sluice_tests::{LocalModel, Setup, not_run};
+use std::time::{Duration, Instant};
+
+use sluice_tests::{Answer, LocalModel, Setup, kind, not_run};
 
 #[tokio::test]
 async fn a_real_model_answers_in_pieces_and_what_was_heard_is_stored() {
@@ -18,9 +20,15 @@ async fn a_real_model_answers_in_pieces_and_what_was_heard_is_stored() {
     let gateway = setup.start().await;
     let mut alice = gateway.connect("alice").await;
 
-    let first = alice.ask("Write one short sentence about the sea.").await;
+    alice.say("Write one short sentence about the sea.").await;
+    let begun = alice.frames_until("a first piece", |frame| kind(frame) == "ai_response").await;
+    let first_heard = Instant::now();
+    let rest = alice.frames_until("the end", |frame| frame["finish_reason"].is_string()).await;
+    let streamed = first_heard.elapsed();
+    let first = Answer::of(&[begun, rest].concat());
     let second = alice.ask("And one about the mountains.").await;
 
+    assert!(streamed > Duration::from_millis(10), "all of it came at once: {streamed:?}");
     for answer in [&first, &second] {
         assert!(["stop", "length"].contains(&answer.finish_reason.as_str()), "{answer:?}");
         assert!(!answer.text.trim().is_empty());
@@ -30,7 +38,7 @@ async fn a_real_model_answers_in_pieces_and_what_was_heard_is_stored() {
         }
         assert_eq!(answer.usage["estimated"], false, "the model's server counts itself");
     }
-    let input = |answer: &sluice_tests::Answer| answer.usage["input_tokens"].as_u64();
+    let input = |answer: &Answer| answer.usage["input_tokens"].as_u64();
     assert!(input(&second) > input(&first), "the second request carries the first turn");
     let stored = gateway.messages("alice", alice.session()).await;
     let told: Vec<_> = stored.iter().filter_map(|message| message["content"].as_str()).collect();

@@ -93,7 +93,7 @@ async fn check_says_what_would_run() {
     let ended = Setup::with(&provider).run(&["check"]).await;
 
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("openai"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("upstream-fake"), "{}", ended.stdout);
     let told = ended.stdout + &ended.stderr;
     assert!(!told.contains("key-of-the-test"), "{told}");
 }

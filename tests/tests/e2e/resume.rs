@@ -18,8 +18,7 @@ async fn a_cut_connection_resumes_in_mid_answer_without_loss_or_repetition() {
     let mut alice = dial.clone().open().await.expect("it opens");
     alice.say("Tell me a story").await;
     provider.release(2);
-    let mut heard =
-        alice.frames_until("the second piece", |frame| frame["content"] == "upon ").await;
+    let mut heard = alice.frames_saying("Once upon ").await;
     let session = alice.session().to_owned();
     wire.cut();
     provider.release(2);
@@ -109,7 +108,7 @@ async fn opening_with_a_session_shows_the_running_answer_from_its_beginning() {
     let mut phone = gateway.connect("alice").await;
     phone.say("Tell me a story").await;
     provider.release(2);
-    phone.frames_until("two pieces", |frame| frame["content"] == "upon ").await;
+    phone.frames_saying("Once upon ").await;
 
     let desk = gateway.dial().bearer(&gateway.token("alice")).query("session_id", phone.session());
     let mut desk = desk.open().await.expect("it opens");
