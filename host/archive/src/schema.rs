@@ -33,11 +33,10 @@ impl From<rusqlite::Error> for SchemaError {
     }
 }
 
-/// Opens the one connection that writes.
+/// Opens the one connection that writes. Never makes the file: one that vanished is not replaced by
+/// an empty one.
 pub(crate) fn connect_to_write(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
