@@ -39,6 +39,9 @@ def main() -> int:
     params.n_ctx = chosen.context * chosen.parallel
     params.n_predict = 512
     params.warmup = False
+    # Pages in a browser have no business here.
+    params.cors_origins = "http://127.0.0.1"
+    params.cors_origins_explicit = True
     params.ui = False
     server = xllamacpp.Server(params)
 

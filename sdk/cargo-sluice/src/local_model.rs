@@ -5,12 +5,12 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use crate::fetch::Packages;
 use crate::prerequisite;
@@ -76,6 +76,8 @@ impl ReservedPort {
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    // Held here and not by the child: waiting for a child closes the input it holds.
+    input: ChildStdin,
     _port: ReservedPort,
 }
 
@@ -84,11 +86,10 @@ impl Server {
     pub(crate) async fn start(
         sluice: &Workspace,
         port: ReservedPort,
-        log: &Path,
+        log: File,
     ) -> Result<Self, Problem> {
         let failed = || Problem::internal("the demonstration model cannot be started");
         let python = prerequisite::python()?;
-        let log = File::create(log).map_err(|source| failed().because(source))?;
         let mut child = Command::new(python)
             .arg(write_script(sluice)?)
             .arg("--packages")
@@ -102,11 +103,12 @@ impl Server {
             .stderr(log)
             .spawn()
             .map_err(|source| failed().because(source))?;
+        let input = child.stdin.take().ok_or_else(failed)?;
         let said = child.stdout.take().ok_or_else(failed)?;
         let first = BufReader::new(said).lines().next_line().await;
         let first = first.map_err(|source| failed().because(source))?.unwrap_or_default();
         if first.contains("\"ready\": true") {
-            Ok(Self { child, _port: port })
+            Ok(Self { child, input, _port: port })
         } else {
             Err(failed().because("it ended before it answered"))
         }
@@ -119,9 +121,10 @@ impl Server {
     }
 
     /// Ends it and waits for that.
-    pub(crate) async fn stop(mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().await.ok();
+    pub(crate) async fn stop(self) {
+        let Self { mut child, input, _port } = self;
+        drop(input);
+        child.wait().await.ok();
     }
 }
 

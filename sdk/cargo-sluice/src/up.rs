@@ -7,7 +7,7 @@ mod gateway;
 mod port;
 mod provider;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -99,6 +99,10 @@ impl Model {
         }
     }
 
+    fn is_being_fetched(&self) -> bool {
+        matches!(self, Self::Local { fetching: Some(_), .. })
+    }
+
     /// What the gateway must be told of it.
     fn variables(&self) -> Variables {
         match self {
@@ -133,27 +137,37 @@ async fn serve(
         variables: &variables,
         log: &log,
     };
-    let started = async {
-        let token = gateway::token(&launch).await?;
-        Ok((Gateway::start(&launch).await?, token))
-    };
-    let (gateway, token) = tokio::select! {
-        started = started => started?,
-        () = signals.any() => return Ok(()),
-    };
-    let url = format!("http://{}{}", gateway.ready.address, gateway.ready.path_prefix);
-    data.announce(&Running { pid: std::process::id(), url: url.clone(), token: token.clone() })?;
-    welcome(&gateway.ready, &url, &token, &model, &log);
-
-    // The model outlives the gateway, so that running answers can end.
+    let about = about(&model);
+    let late = model.is_being_fetched();
+    let (ready, model_ready) = oneshot::channel();
     let (stop_model, stopped) = oneshot::channel();
     let gateway = async {
-        let outcome = watch(gateway, signals, &log).await;
-        // Sent or not, the other side stops waiting.
+        let start = async {
+            let token = gateway::token(&launch).await?;
+            let gateway = Gateway::start(&launch).await?;
+            if !late {
+                // A matter of two seconds. It says itself when it fails.
+                model_ready.await.ok();
+            }
+            Ok((gateway, token))
+        };
+        let (gateway, token) = tokio::select! {
+            started = start => started?,
+            () = signals.any() => return Ok(()),
+        };
+        let Ready { address, path_prefix, .. } = &gateway.ready;
+        let url = format!("http://{address}{path_prefix}");
+        welcome(&gateway.ready, &url, &token, &about, &log);
+        data.announce(&Running { pid: std::process::id(), url, token })?;
+        watch(gateway, signals, &log).await
+    };
+    let gateway = async {
+        let outcome = gateway.await;
+        // The model outlives the gateway, so that running answers can end.
         drop(stop_model);
         outcome
     };
-    let (outcome, ()) = tokio::join!(gateway, model_server(sluice, data, model, stopped));
+    let (outcome, ()) = tokio::join!(gateway, model_server(sluice, data, model, ready, stopped));
     outcome
 }
 
@@ -205,13 +219,13 @@ fn default_model(model: &Model) -> Option<String> {
     }
 }
 
-fn welcome(ready: &Ready, url: &str, token: &str, model: &Model, log: &Path) {
+fn welcome(ready: &Ready, url: &str, token: &str, about: &[String], log: &Path) {
     say::line("");
     say::line(&format!("Sluice answers at  http://{}", ready.address));
     say::line(&format!("Chat               {url}/#token={token}"));
     say::line("In this terminal   cargo sluice chat");
     say::line(&format!("Models             {}", ready.models.join(", ")));
-    for line in about(model) {
+    for line in about {
         say::line(&format!("                   {line}"));
     }
     say::line(&format!("Log                {}", log.display()));
@@ -247,18 +261,22 @@ async fn model_server(
     sluice: &Workspace,
     data: &DataDirectory,
     model: Model,
+    ready: oneshot::Sender<()>,
     mut stop: oneshot::Receiver<()>,
 ) {
     let Model::Local { fetching, port } = model else { return };
+    let log = data.file("local-model.log");
     let late = fetching.is_some();
     let brought = tokio::select! {
-        brought = bring(sluice, fetching, port, data.file("local-model.log")) => brought,
+        brought = bring(sluice, fetching, port, &log) => brought,
         _ = &mut stop => return,
     };
     let mut server = match brought {
         Ok(server) => server,
         Err(problem) => return say::note(&format!("{problem}; echo still answers")),
     };
+    // Whoever waits for it waits no more.
+    drop(ready);
     if late {
         say::line(&format!(
             "The demonstration model answers now: choose `{}`.",
@@ -277,7 +295,7 @@ async fn bring(
     sluice: &Workspace,
     fetching: Option<Installation<'static>>,
     port: ReservedPort,
-    log: PathBuf,
+    log: &Path,
 ) -> Result<Server, Problem> {
     if let Some(mut fetching) = fetching {
         fetching.show();
@@ -287,7 +305,10 @@ async fn bring(
         }
         fetching.finish()?;
     }
-    Server::start(sluice, port, &log).await
+    let log = data::new_log(log).map_err(|source| {
+        Problem::internal("the demonstration model's log cannot be written").because(source)
+    })?;
+    Server::start(sluice, port, log).await
 }
 
 /// The signals that end it: Ctrl-C, a polite kill, a closed terminal.

@@ -131,6 +131,11 @@ pub(crate) fn running_around(folder: &Path) -> Option<Running> {
     folder.ancestors().find_map(|folder| running(&folder.join("data")))
 }
 
+/// An empty log, whatever was in it.
+pub(super) fn new_log(path: &Path) -> std::io::Result<File> {
+    private().create(true).truncate(true).open(path)
+}
+
 /// The end of a log, for whoever asks why.
 pub(crate) fn last_lines(log: &Path, count: usize) -> String {
     let mut text = String::new();

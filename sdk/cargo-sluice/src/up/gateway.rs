@@ -1,6 +1,5 @@
 //! The gateway as a child process: started, waited for, stopped.
 
-use std::fs::File;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
@@ -53,7 +52,7 @@ impl Gateway {
     /// Starts it and waits until it is ready.
     pub(super) async fn start(launch: &Launch<'_>) -> Result<Self, Problem> {
         let failed = || Problem::internal("the gateway cannot be started");
-        let log = File::create(launch.log).map_err(|source| failed().because(source))?;
+        let log = data::new_log(launch.log).map_err(|source| failed().because(source))?;
         let mut child = command(launch)
             .arg("serve")
             .arg("--config")
