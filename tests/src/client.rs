@@ -151,9 +151,6 @@ impl Client {
 
     /// Sends a frame.
     pub async fn send(&mut self, frame: &Value) {
-        if frame["type"] == "resume" {
-            self.heard.remove(frame["session_id"].as_str().unwrap_or_default());
-        }
         self.send_text(&frame.to_string()).await;
     }
 
@@ -197,6 +194,9 @@ impl Client {
             return;
         };
         let heard = self.heard.entry(session.to_owned()).or_default();
+        if frame["resumed"].is_boolean() {
+            heard.clear(); // from here on it goes on from another position
+        }
         if kind(frame) == "ack" {
             self.session = Some(session.to_owned());
             heard.insert(seq);

@@ -94,9 +94,7 @@ async fn an_answer_goes_on_when_nobody_listens() {
     alice.leave().await;
 
     provider.release(3);
-    let mut later = gateway.dial().bearer(&gateway.token("alice")).query("session_id", &session);
-    later = later.header("User-Agent", "another device");
-    let mut later = later.open().await.expect("a good token opens");
+    let mut later = gateway.connect("alice").await;
     later.send(&json!({
         "type": "resume", "session_id": session, "epoch": loading["epoch"], "seq": loading["seq"],
     })).await;

@@ -62,6 +62,7 @@ async fn a_killed_gateway_has_everything_it_acknowledged() {
     alice.say("Remember me").await;
     let ack = alice.next_of("ack").await;
     let session = alice.session().to_owned();
+    provider.request(1).await;
 
     gateway.kill().await;
     gateway.start_again().await;
