@@ -312,6 +312,8 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
         }
         SchemaError::Database(error) => refused(path, error),
     })?;
+    // The lock says that nobody else has it open: what is still open was cut off with its process.
+    sessions::interrupt_all(&connection).map_err(|error| refused(path, error))?;
     Ok(connection)
 }
 

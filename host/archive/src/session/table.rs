@@ -90,6 +90,14 @@ pub(crate) fn take(
     Ok(find(connection, session)?)
 }
 
+/// Ends every answer that an earlier process left open. When each ended, nobody knows.
+pub(crate) fn interrupt_all(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.execute(
+        "UPDATE messages SET ending = 'interrupted' WHERE sender = 'ai' AND ending IS NULL",
+        [],
+    )
+}
+
 /// Marks a session cleanly left: nothing beyond `head` was shown.
 pub(crate) fn leave(
     connection: &Connection,

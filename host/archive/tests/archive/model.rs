@@ -330,7 +330,15 @@ impl Story {
                 assert_eq!(told.map_err(|error| why_not_changed(&error)), expected);
             }
             Step::Wait { ms } => self.now.0 += ms,
-            Step::Restart => self.place = self.place.reopen().await,
+            Step::Restart => {
+                self.place = self.place.reopen().await;
+                let rows = self.model.sessions.values_mut();
+                for message in rows.flat_map(|row| row.messages.values_mut()) {
+                    if message.sender == Sender::Ai && message.ending.is_none() {
+                        message.ending = Some(Ending::Interrupted);
+                    }
+                }
+            }
         }
         self.compare().await;
         self
