@@ -47,9 +47,10 @@ impl Registry {
         }
     }
 
-    /// Whether somebody's session of that id is in memory.
-    pub(crate) fn holds(&self, id: &SessionId, owner: &UserId) -> bool {
-        self.sessions.get(id).is_some_and(|handle| handle.owner() == owner && !handle.is_over())
+    /// The session's handle, if it is in memory.
+    pub(crate) fn get(&self, id: &SessionId, owner: &UserId) -> Option<Handle> {
+        let handle = self.sessions.get(id)?.clone();
+        (handle.owner() == owner && !handle.is_over()).then_some(handle)
     }
 
     /// Takes out the session whose task is over, and not one that came after it.
@@ -199,9 +200,9 @@ mod tests {
 
         registry.remove(&session("s"), &old);
 
-        assert!(registry.holds(&session("s"), &user("a")));
+        assert!(registry.get(&session("s"), &user("a")).is_some());
         registry.remove(&session("s"), &inboxes[0].activity());
-        assert!(!registry.holds(&session("s"), &user("a")));
+        assert!(registry.get(&session("s"), &user("a")).is_none());
     }
 
     #[test]

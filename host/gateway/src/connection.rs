@@ -23,6 +23,7 @@ use crate::clock;
 use crate::fresh;
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
+use crate::rate::OverLimit;
 use crate::session::{Command, CutOff, FollowRefused, Followed, Handle, Journal, Outbox, Private};
 
 /// Sessions one connection may follow.
@@ -165,7 +166,7 @@ impl Connection {
             sessions: MAX_FOLLOWED,
         };
         let mut frame = ServerFrame::welcome(
-            &format!("{:x}", self.id.0),
+            &fresh::trace(),
             self.identity.user.as_str(),
             self.gateway.means.catalog.load().offers(),
             u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX),
@@ -245,6 +246,9 @@ impl Connection {
         client: Option<ClientMessageId>,
         model: Option<ModelId>,
     ) -> Outcome {
+        if let Err(over) = self.gateway.messages.take(self.identity.user.clone(), Deadline::now()) {
+            return self.send_over_limit(over, client.as_ref()).await;
+        }
         let session = match (session, &client) {
             // A first message sent again after a lost ack names no session, but has one.
             (None, Some(id)) => self.session_of(id).await,
@@ -283,7 +287,7 @@ impl Connection {
             Some(session) => match self.follow(session, None).await {
                 Ok(_) => true,
                 Err(FollowRefused::NotFound) => false,
-                Err(FollowRefused::Unavailable) => return Err(ErrorCode::DatabaseError),
+                Err(refused) => return Err(refused.into()),
             },
             None => false,
         };
@@ -316,12 +320,7 @@ impl Connection {
             Some(index) => index,
             None => match self.follow(&session, None).await {
                 Ok(_) => self.follows.len() - 1,
-                Err(FollowRefused::NotFound) => {
-                    return self.send_code(ErrorCode::NotFound, None).await;
-                }
-                Err(FollowRefused::Unavailable) => {
-                    return self.send_code(ErrorCode::DatabaseError, None).await;
-                }
+                Err(refused) => return self.send_code(refused.into(), None).await,
             },
         };
         match self.follows[index].handle.tell(command) {
@@ -344,8 +343,7 @@ impl Connection {
                 self.send(&status.following(&session, cursor, mode, resumed)).await?;
                 self.pump(None).await
             }
-            Err(FollowRefused::NotFound) => self.send_code(ErrorCode::NotFound, None).await,
-            Err(FollowRefused::Unavailable) => self.send_code(ErrorCode::DatabaseError, None).await,
+            Err(refused) => self.send_code(refused.into(), None).await,
         }
     }
 
@@ -364,7 +362,9 @@ impl Connection {
             let handle = self.gateway.find_session(session, &self.identity.user).await?;
             match self.attach(handle, position).await {
                 Err(FollowRefused::Unavailable) => {}
-                answered @ (Ok(_) | Err(FollowRefused::NotFound)) => return answered,
+                answered @ (Ok(_) | Err(FollowRefused::NotFound | FollowRefused::Deleted)) => {
+                    return answered;
+                }
             }
         }
         Err(FollowRefused::Unavailable)
@@ -490,6 +490,17 @@ impl Connection {
         ErrorBody { detail, ..ErrorBody::new(code, trace) }
     }
 
+    async fn send_over_limit(
+        &mut self,
+        over: OverLimit,
+        client: Option<&ClientMessageId>,
+    ) -> Outcome {
+        // Rounded up: who comes back then is let in.
+        let ms = u64::try_from(over.retry_after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let body = self.error_body(ErrorCode::TooManyRequests, None);
+        self.send_error(ErrorBody { retry_after: Some(ms.max(1)), ..body }, client).await
+    }
+
     async fn send_code(&mut self, code: ErrorCode, client: Option<&ClientMessageId>) -> Outcome {
         let body = self.error_body(code, None);
         self.send_error(body, client).await
@@ -531,6 +542,16 @@ fn digest(content: &str, model: Option<&ModelId>) -> [u8; 32] {
     hash.update(content);
     hash.update(model.map_or("", ModelId::as_str));
     hash.finalize().into()
+}
+
+impl From<FollowRefused> for ErrorCode {
+    fn from(refused: FollowRefused) -> Self {
+        match refused {
+            FollowRefused::NotFound => Self::NotFound,
+            FollowRefused::Deleted => Self::SessionClosed,
+            FollowRefused::Unavailable => Self::DatabaseError,
+        }
+    }
 }
 
 /// What a broken socket is told, if anything can be told at all.

@@ -8,7 +8,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{Registry, Turnstile};
 use crate::identity::Seal;
-use crate::session::{self, FollowRefused, Handle, Means};
+use crate::rate::Windows;
+use crate::session::{self, Command, FollowRefused, Handle, Means};
 use crate::settings::{Auth, Limits, Origins};
 use crate::{clock, fresh};
 
@@ -27,6 +28,8 @@ pub(crate) struct Gateway {
     pub(crate) turnstile: Arc<Turnstile>,
     /// How much a client may send.
     pub(crate) limits: Limits,
+    /// Messages of each user lately.
+    pub(crate) messages: Windows<UserId>,
     /// Pages that may open a socket.
     pub(crate) origins: Origins,
     /// Where routes begin: empty, or a path.
@@ -52,7 +55,7 @@ impl Gateway {
         id: &SessionId,
         owner: &UserId,
     ) -> Result<Handle, FollowRefused> {
-        if !self.registry.holds(id, owner) {
+        if self.registry.get(id, owner).is_none() {
             let stored = self.means.archive.session(id).await.map_err(|error| {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -60,11 +63,20 @@ impl Gateway {
                 );
                 FollowRefused::Unavailable
             })?;
-            if !stored.is_some_and(|stored| stored.owner == *owner && stored.deleted.is_none()) {
-                return Err(FollowRefused::NotFound);
+            let stored = stored.filter(|stored| stored.owner == *owner);
+            if stored.ok_or(FollowRefused::NotFound)?.deleted.is_some() {
+                return Err(FollowRefused::Deleted);
             }
         }
         self.start_session(id, owner, false).ok_or(FollowRefused::NotFound)
+    }
+
+    /// Tells a session in memory that it is deleted.
+    pub(crate) fn forget_session(&self, id: &SessionId, owner: &UserId) {
+        if let Some(handle) = self.registry.get(id, owner) {
+            // An inbox that is full belongs to a session that finds out when it next writes.
+            let _full = handle.tell(Command::Deleted);
+        }
     }
 
     fn start_session(&self, id: &SessionId, owner: &UserId, fresh: bool) -> Option<Handle> {
@@ -86,5 +98,11 @@ impl Gateway {
         let before = sluice_chat::id::Instant(clock::now().0.saturating_sub(ttl_ms));
         let (removed, kept) = self.registry.sweep(before);
         tracing::info!(removed, kept, "swept idle sessions");
+    }
+
+    /// Forgets who was quiet long enough to be within every limit.
+    pub(crate) fn sweep_limits(&self) {
+        let users = self.messages.sweep(tokio::time::Instant::now());
+        tracing::debug!(users, "swept the limits");
     }
 }

@@ -16,6 +16,7 @@ mod fresh;
 mod gateway;
 mod identity;
 mod plugins;
+mod rate;
 mod routes;
 mod serve;
 mod session;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
@@ -167,6 +168,12 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert("retry-after", HeaderValue::from_static("5"));
         }
         response
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(_: QueryRejection) -> Self {
+        Self::BadRequest("the query is not as expected")
     }
 }
 

@@ -11,7 +11,7 @@ use sluice_chat::history::Budget;
 use sluice_chat::log::Bounds;
 use sluice_sandbox::{Sandbox, SandboxSettings};
 use sluice_upstream::{Timeouts, Upstream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use crate::catalog::{Catalog, Route};
 use crate::gateway::Gateway;
 use crate::identity::Seal;
 use crate::plugins::{self, Loaded, PluginError, Shelf};
+use crate::rate::Windows;
 use crate::routes::{self, HostCheck};
 use crate::session::Means;
 use crate::settings::{Model, Plugin, Settings};
@@ -130,7 +131,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
     let shelf = Shelf::new(&sandboxed.plugin_directory);
     let sandbox = sandbox(&sandboxed)?;
     let loaded = load_plugins(&sandbox, &shelf, &plugins).await.map_err(ServeError::Plugins)?;
-    let upstream = Upstream::new().map_err(|error| internal(error.into()))?;
+    let upstream = Upstream::new(llm.connect_timeout).map_err(|error| internal(error.into()))?;
     let catalog = Catalog::new(routes_of(models, &loaded), llm.default_model);
     let offered: Vec<String> = catalog.offers().into_iter().map(|offer| offer.id).collect();
     let seal =
@@ -156,6 +157,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         auth,
         registry: Arc::new(Registry::default()),
         turnstile: Arc::new(turnstile),
+        messages: Windows::new(limits.messages),
         limits,
         origins: server.allowed_origins,
         prefix: server.path_prefix,
@@ -178,13 +180,25 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         gateway.tasks.clone(),
         gateway.drain.clone(),
     ));
-    services.spawn(sweep(Arc::clone(&gateway), session.ttl, session.cleanup_interval));
+    let (swept, ttl) = (Arc::clone(&gateway), session.ttl);
+    services
+        .spawn(every(session.cleanup_interval, gateway.drain.clone(), move || swept.sweep(ttl)));
+    let swept = Arc::clone(&gateway);
+    let forget = move || swept.sweep_limits();
+    services.spawn(every(gateway.limits.cleanup_interval, gateway.drain.clone(), forget));
+    // Before anybody learns that there is something to stop.
+    let mut stop = Stop::listen().map_err(|error| internal(error.into()))?;
+    let hangup = signal(SignalKind::hangup()).map_err(|error| internal(error.into()))?;
+    services.spawn(ignore_hangups(hangup, gateway.drain.clone()));
     announce(address, &gateway.prefix, &offered);
 
-    let stopped = until_stopped(&mut services).await.map_err(|error| internal(error.into()));
-    let ended = drain(&gateway, services, server.shutdown_timeout).await;
+    tokio::select! {
+        () = stop.asked() => {}
+        _ = services.join_next() => tracing::error!("a service ended on its own"),
+    }
+    let ended = drain(&gateway, services, stop, server.shutdown_timeout).await;
     archive.close().await;
-    stopped.map(|()| ended)
+    Ok(ended)
 }
 
 /// Says on stdout, in one line, that requests are taken.
@@ -201,32 +215,56 @@ fn announce(address: SocketAddr, prefix: &str, models: &[String]) {
     tracing::info!(%address, models = models.len(), "ready");
 }
 
-async fn sweep(gateway: Arc<Gateway>, ttl: Duration, every: Duration) {
-    let mut interval = tokio::time::interval(every);
+/// Does something at an interval, until `drain`.
+async fn every(interval: Duration, drain: CancellationToken, mut work: impl FnMut()) {
+    let mut interval = tokio::time::interval(interval);
     interval.reset();
-    let drain = gateway.drain.clone();
     loop {
         tokio::select! {
             () = drain.cancelled() => return,
-            _ = interval.tick() => gateway.sweep(ttl),
+            _ = interval.tick() => work(),
         }
     }
 }
 
-/// Until a signal says so. A service that ends on its own ends the process.
-async fn until_stopped(services: &mut JoinSet<()>) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = services.join_next() => tracing::error!("a service ended on its own"),
+/// A terminal that closes, or an operator who expects a reload, must not end the process.
+async fn ignore_hangups(mut hangup: Signal, drain: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = drain.cancelled() => return,
+            _ = hangup.recv() => tracing::warn!("SIGHUP reloads nothing yet, restart instead"),
+        }
     }
-    Ok(())
+}
+
+/// The signals that ask the process to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Until one comes.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Takes nothing new, lets answers finish, cuts the rest short: one deadline over all of it.
-async fn drain(gateway: &Gateway, mut services: JoinSet<()>, grace: Duration) -> Ended {
+async fn drain(
+    gateway: &Gateway,
+    mut services: JoinSet<()>,
+    mut stop: Stop,
+    grace: Duration,
+) -> Ended {
     tracing::info!(grace = ?grace, tasks = gateway.tasks.len(), "draining");
     let deadline = Instant::now() + grace;
     gateway.drain.cancel();
@@ -236,14 +274,6 @@ async fn drain(gateway: &Gateway, mut services: JoinSet<()>, grace: Duration) ->
         while services.join_next().await.is_some() {}
     };
     tokio::pin!(finished);
-    let impatient = async {
-        let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return };
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
     let in_time = async {
         if timeout_at(deadline - LAST_WORDS.min(grace / 2), finished.as_mut()).await.is_ok() {
             return Ended::Drained;
@@ -255,7 +285,7 @@ async fn drain(gateway: &Gateway, mut services: JoinSet<()>, grace: Duration) ->
     };
     tokio::select! {
         ended = in_time => ended,
-        () = impatient => {
+        () = stop.asked() => {
             tracing::warn!(tasks = gateway.tasks.len(), "asked twice, leaving at once");
             Ended::CutShort
         }

@@ -111,6 +111,9 @@ pub(crate) enum FollowRefused {
     /// It is not there, or somebody else's.
     #[error("there is no such session")]
     NotFound,
+    /// The user deleted it.
+    #[error("the session is deleted")]
+    Deleted,
     /// The archive cannot be read now.
     #[error("the session cannot be read now")]
     Unavailable,
@@ -132,6 +135,8 @@ pub(crate) enum Command {
     Turn(Input),
     /// Another model is to answer from here on.
     SelectModel { asker: Asker, model: ModelId },
+    /// The user deleted the session: nothing of it goes on.
+    Deleted,
     /// Nobody has needed the session for a while: it may leave memory, unless somebody came meanwhile.
     Retire,
 }

@@ -24,7 +24,6 @@ use url::Url;
 
 pub(crate) use self::problem::{Problems, Warning};
 pub(crate) use self::secret::Secret;
-pub(crate) use self::value::network::Network;
 pub(crate) use self::value::origins::Origins;
 pub(crate) use self::value::rate::Rate;
 
@@ -66,10 +65,6 @@ pub(crate) struct Server {
     pub(crate) path_prefix: String,
     /// Pages that may open a WebSocket.
     pub(crate) allowed_origins: Origins,
-    /// Pages that may call the HTTP routes; [`Origins::Same`] means no header of CORS at all.
-    pub(crate) cors_origins: Origins,
-    /// Whose `X-Forwarded-For` is believed.
-    pub(crate) trusted_proxies: Vec<Network>,
     /// Open connections at one time, 1 to 1,000,000.
     pub(crate) max_connections: usize,
     /// One deadline over the whole drain, 0 to 1 h.
@@ -87,8 +82,6 @@ pub(crate) struct Auth {
     pub(crate) leeway: Duration,
     /// Whether a WebSocket may carry its token as `?token=`.
     pub(crate) allow_query_token: bool,
-    /// Roles that make a user an operator.
-    pub(crate) admin_roles: Vec<String>,
     /// What `iss` must be.
     pub(crate) issuer: Option<String>,
     /// What `aud` must contain.
@@ -100,10 +93,6 @@ pub(crate) struct Auth {
 pub(crate) struct Limits {
     /// Messages of one user.
     pub(crate) messages: Rate,
-    /// Requests of one operator to the admin routes.
-    pub(crate) admin: Rate,
-    /// Requests without a token from one address.
-    pub(crate) public: Rate,
     /// How often forgotten counters are swept, 10 ms to 30 d.
     pub(crate) cleanup_interval: Duration,
     /// Open connections of one user, 1 to 10,000.
@@ -112,8 +101,6 @@ pub(crate) struct Limits {
     pub(crate) max_message_size: usize,
     /// Longest text of a user message in characters; not above `max_message_size`.
     pub(crate) max_content: usize,
-    /// Longest body of an HTTP request in bytes, 1 KiB to 1 GiB.
-    pub(crate) max_body: usize,
 }
 
 /// Conversations in memory.
@@ -153,17 +140,8 @@ pub(crate) struct Llm {
 /// Conversations on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Storage {
-    /// What keeps them.
-    pub(crate) engine: Engine,
     /// The database file. A relative path is meant from the working directory.
     pub(crate) path: PathBuf,
-}
-
-/// What keeps conversations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Engine {
-    /// A file of this machine.
-    Sqlite,
 }
 
 /// Running plugins.
@@ -240,8 +218,6 @@ pub(crate) struct Model {
     pub(crate) max_output_tokens: Option<u32>,
     /// Who answers instead, in order: other models that exist.
     pub(crate) fallback: Vec<ModelId>,
-    /// Who may use it; empty means everybody.
-    pub(crate) roles: Vec<String>,
 }
 
 /// Logs.
@@ -249,7 +225,7 @@ pub(crate) struct Model {
 pub(crate) struct Telemetry {
     /// Form of a line.
     pub(crate) log_format: LogFormat,
-    /// Directives for the filter: `info`, `info,sluice_gateway=debug`.
+    /// Directives for the filter: `info`, `info,sluice=debug`.
     pub(crate) level: String,
 }
 

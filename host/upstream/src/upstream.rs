@@ -13,9 +13,6 @@ use crate::error::{ExchangeError, StartError};
 use crate::request::Request;
 use crate::response::Response;
 
-/// Longest wait for a connection, TLS included. The first-byte timeout may end it sooner.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Connections kept open per host while nobody uses them.
 const IDLE_CONNECTIONS: usize = 32;
 
@@ -37,16 +34,17 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Sets the client up. Without certificates of authorities on this machine plain http works and
+    /// Sets the client up. `connect` is the longest wait for a connection, TLS included; the first-byte timeout may end it
+    /// sooner. Without certificates of authorities on this machine plain http works and
     /// https fails with [`ExchangeError::Tls`].
-    pub fn new() -> Result<Self, StartError> {
+    pub fn new(connect: Duration) -> Result<Self, StartError> {
         // The one thing of ours that is global: the first to install a provider wins, and nobody
         // else in the process installs another.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let client = builder().build().or_else(|error| {
+        let client = builder(connect).build().or_else(|error| {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "no certificates of authorities, https endpoints will fail");
-            builder().tls_certs_only([]).build()
+            builder(connect).tls_certs_only([]).build()
         });
         Ok(Self { client: client.map_err(StartError::Client)? })
     }
@@ -83,13 +81,13 @@ impl Upstream {
     }
 }
 
-fn builder() -> ClientBuilder {
+fn builder(connect: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .referer(false)
         .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(connect)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
 }

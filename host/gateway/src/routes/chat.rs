@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, Query, State};
@@ -43,11 +44,15 @@ struct Asked {
 async fn open(
     State(gateway): State<Shared>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    match prepare(&gateway, &asked, &headers) {
+    let prepared = match asked {
+        Ok(Query(asked)) => prepare(&gateway, &asked, &headers),
+        Err(rejection) => Err(rejection.into()),
+    };
+    match prepared {
         Err(refusal) => {
             tracing::debug!(%peer, ?refusal, "refused a socket");
             refusal.into_response()

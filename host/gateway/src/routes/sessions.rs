@@ -1,12 +1,14 @@
 //! `/sessions`: a user's own conversations.
 
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
-use axum::routing::get;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use sluice_archive::{SessionCursor, StoreError, StoredMessage, StoredSession};
+use sluice_archive::{ChangeError, SessionCursor, StoreError, StoredMessage, StoredSession};
 use sluice_chat::id::{Instant, Seq, SessionId, UserId};
+use sluice_chat::turn::Mode;
 use sluice_wire::server::{UsageBody, timestamp};
 
 use super::{Refusal, Shared, caller};
@@ -17,6 +19,8 @@ use crate::gateway::Gateway;
 const SESSIONS: usize = 100;
 /// Messages on a page, unless asked otherwise.
 const MESSAGES: usize = 100;
+/// Longest name of a session, in characters.
+const MAX_NAME_CHARS: usize = 200;
 /// Most messages on a page.
 const MAX_MESSAGES: usize = 1_000;
 
@@ -24,7 +28,8 @@ const MAX_MESSAGES: usize = 1_000;
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/sessions", get(list))
-        .route("/sessions/{id}", get(show))
+        .route("/sessions/{id}", get(show).patch(rename).delete(delete))
+        .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/messages", get(messages))
 }
 
@@ -55,6 +60,7 @@ struct SessionMeta {
     model_id: Option<String>,
     last_activity: String,
     message_count: u64,
+    admin_assisted: bool,
     start_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<String>,
@@ -74,6 +80,7 @@ impl From<StoredSession> for SessionMeta {
             model_id: stored.model.map(|model| model.to_string()),
             last_activity: precise(stored.last_activity),
             message_count: stored.message_count,
+            admin_assisted: stored.mode == Mode::Operator,
             start_time: precise(stored.created),
             end_time: stored.ended.map(precise),
             is_active: stored.ended.is_none(),
@@ -133,10 +140,11 @@ fn precise(at: Instant) -> String {
 
 async fn list(
     State(gateway): State<Shared>,
-    Query(page): Query<Page>,
+    page: Result<Query<Page>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<SessionList>, Refusal> {
     let user = caller(&gateway, &headers)?.user;
+    let Query(page) = page?;
     let limit = page.limit.filter(|limit| (1..=SESSIONS).contains(limit)).unwrap_or(SESSIONS);
     let cursor = match page.cursor.as_deref() {
         None => None,
@@ -200,9 +208,10 @@ struct MessageList {
 async fn messages(
     State(gateway): State<Shared>,
     Path(id): Path<String>,
-    Query(page): Query<MessagePage>,
+    page: Result<Query<MessagePage>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<MessageList>, Refusal> {
+    let Query(page) = page?;
     let stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
     let limit = page.limit.filter(|limit| (1..=MAX_MESSAGES).contains(limit)).unwrap_or(MESSAGES);
     // One more than asked for tells whether there is a page before this one.
@@ -216,6 +225,56 @@ async fn messages(
     Ok(Json(MessageList { messages: found.into_iter().map(Msg::from).collect(), before }))
 }
 
+#[derive(Debug, Deserialize)]
+struct NewName {
+    name: String,
+}
+
+async fn rename(
+    State(gateway): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<NewName>, JsonRejection>,
+) -> Result<Json<SessionMeta>, Refusal> {
+    let mut stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
+    let Ok(Json(NewName { name })) = body else {
+        return Err(Refusal::BadRequest("an object with a name is expected"));
+    };
+    let name = name.trim();
+    let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
+    if !fits || name.chars().any(char::is_control) {
+        return Err(Refusal::BadRequest("name: 1 to 200 characters are expected"));
+    }
+    gateway.means.archive.set_name(&stored.id, stored.fence, name).await.map_err(unchanged)?;
+    stored.name = Some(name.to_owned());
+    Ok(Json(stored.into()))
+}
+
+/// Ends a conversation; a message to it opens it again. The first end counts.
+async fn end(
+    State(gateway): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<serde_json::Value>, Refusal> {
+    let stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
+    let ended = gateway.means.archive.end_session(&stored.id, stored.fence, clock::now()).await;
+    ended.map_err(unchanged)?;
+    Ok(Json(serde_json::json!({ "status": "ended" })))
+}
+
+async fn delete(
+    State(gateway): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Refusal> {
+    let user = caller(&gateway, &headers)?.user;
+    let stored = find(&gateway, &id, &user).await?;
+    let deleted = gateway.means.archive.delete_session(&stored.id, stored.fence, clock::now());
+    deleted.await.map_err(unchanged)?;
+    gateway.forget_session(&stored.id, &user);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// The caller's session of that id.
 async fn find(gateway: &Gateway, id: &str, user: &UserId) -> Result<StoredSession, Refusal> {
     let id = SessionId::parse(id).ok_or(Refusal::NotFound)?;
@@ -224,7 +283,16 @@ async fn find(gateway: &Gateway, id: &str, user: &UserId) -> Result<StoredSessio
     stored.filter(mine).ok_or(Refusal::NotFound)
 }
 
+fn unchanged(error: ChangeError) -> Refusal {
+    match error {
+        ChangeError::Gone => Refusal::NotFound,
+        // Taken over in this very moment.
+        ChangeError::Fenced => Refusal::Unavailable,
+        ChangeError::Store(error) => unreadable(&error),
+    }
+}
+
 fn unreadable(error: &StoreError) -> Refusal {
-    tracing::error!(error = error as &dyn std::error::Error, "could not read the archive");
+    tracing::error!(error = error as &dyn std::error::Error, "the archive does not do as asked");
     Refusal::Unavailable
 }

@@ -215,6 +215,10 @@ impl Session {
             }
             Command::Turn(input) => self.apply(input).await,
             Command::SelectModel { asker, model } => self.select_model(asker, model).await,
+            Command::Deleted => {
+                self.asking = None;
+                self.lost = true;
+            }
             Command::Retire => {}
         }
     }

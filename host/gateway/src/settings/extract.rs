@@ -17,9 +17,7 @@ use super::keys;
 use super::problem::{Findings, Origin, Problem, quoted};
 use super::secret::vault::Vault;
 use super::sources::Sources;
-use super::{
-    Auth, Engine, Limits, Llm, LogFormat, Sandbox, Server, Session, Settings, Storage, Telemetry,
-};
+use super::{Auth, Limits, Llm, LogFormat, Sandbox, Server, Session, Settings, Storage, Telemetry};
 
 /// Reads everything. The result counts only when `findings` has no problem afterwards: what was wrong is replaced by a
 /// default or left out in it.
@@ -54,7 +52,7 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Values) {
         limits: limits(&mut values),
         session: session(&mut values),
         llm: llm(&mut values, default_model),
-        storage: Storage { engine: Engine::Sqlite, path: values.path("storage.sqlite.path") },
+        storage: Storage { path: values.path("storage.sqlite.path") },
         sandbox: sandbox(&mut values),
         plugins: plugins.sound,
         models: models.into_iter().map(|written| written.model).collect(),
@@ -68,8 +66,6 @@ fn server(values: &mut Values) -> Server {
         bind: values.address("server.bind"),
         path_prefix: values.text("server.path_prefix"),
         allowed_origins: values.origins("server.allowed_origins"),
-        cors_origins: values.origins("server.cors_origins"),
-        trusted_proxies: values.networks("server.trusted_proxies"),
         max_connections: values.count("server.max_connections"),
         shutdown_timeout: values.duration("server.shutdown_timeout"),
         public_url: values.web_address("server.public_url"),
@@ -90,7 +86,6 @@ fn auth(values: &mut Values, findings: &mut Findings) -> Auth {
         secrets,
         leeway: values.duration("auth.leeway"),
         allow_query_token: values.flag("auth.allow_query_token"),
-        admin_roles: values.words("auth.admin_roles"),
         issuer: values.some_text("auth.issuer"),
         audience: values.some_text("auth.audience"),
     }
@@ -99,13 +94,10 @@ fn auth(values: &mut Values, findings: &mut Findings) -> Auth {
 fn limits(values: &mut Values) -> Limits {
     Limits {
         messages: values.rate("limits.messages"),
-        admin: values.rate("limits.admin"),
-        public: values.rate("limits.public"),
         cleanup_interval: values.duration("limits.cleanup_interval"),
         connections_per_user: values.count("limits.connections_per_user"),
         max_message_size: values.count("limits.max_message_size"),
         max_content: values.count("limits.max_content"),
-        max_body: values.count("limits.max_body"),
     }
 }
 

@@ -53,7 +53,7 @@ In a variable a list is separated by commas, and nothing else is interpreted: di
 Every secret may be the secret itself, `env:VAR` or `file:PATH`, and is printed as `***`.
 A secret that signs tokens has at least 32 characters, none of the usual weak words and no repeated pattern; `openssl rand -base64 48` makes a good one.
 
-What is marked as reloaded takes effect on `SIGHUP` without touching a connection; everything else needs a restart.
+A change counts from the next start on; `SIGHUP` does nothing yet but say so.
 ";
 
 const DOCS_VARIABLES: &str = "\
@@ -92,12 +92,8 @@ fn entry(key: &Key) -> String {
         Effect::Later => " No effect yet.",
         Effect::Now | Effect::Refused(_) => "",
     };
-    let change = match key.change() {
-        "reloaded on SIGHUP" => " Reloaded on SIGHUP.",
-        _ => "",
-    };
     let text = comment(&format!("{}{effect}", key.text));
-    let accepted = comment(&format!("Accepted: {}.{change}", key.kind.accepted()));
+    let accepted = comment(&format!("Accepted: {}.", key.kind.accepted()));
     let variables = comment(&format!("Variables: {}.", key.variables().join(", ")));
     format!("{text}\n{accepted}\n{variables}\n{} = {}", key.leaf(), key.default)
 }
@@ -124,8 +120,7 @@ pub(super) fn markdown() -> String {
     for key in KEYS {
         if key.section() != section {
             section = key.section();
-            let head =
-                "| Key | Default | What it does | Accepted | Change |\n|---|---|---|---|---|";
+            let head = "| Key | Default | What it does | Accepted |\n|---|---|---|---|";
             blocks.push(format!("\n## `[{section}]`\n\n{head}"));
         }
         blocks.push(row(key));
@@ -160,12 +155,11 @@ fn row(key: &Key) -> String {
         Effect::Now | Effect::Refused(_) => "",
     };
     format!(
-        "| `{}` | `{}` | {}{effect} | {} | {} |",
+        "| `{}` | `{}` | {}{effect} | {} |",
         key.leaf(),
         key.default,
         escaped(key.text),
         escaped(&key.kind.accepted()),
-        key.change(),
     )
 }
 

@@ -23,8 +23,6 @@ pub(super) struct Key {
     pub(super) text: &'static str,
     /// Variables that set it beside `SLUICE_SECTION__KEY`.
     pub(super) old: &'static [Old],
-    /// Whether a running gateway takes a new value.
-    pub(super) reload: Reload,
     /// What writing it does today.
     pub(super) effect: Effect,
 }
@@ -51,15 +49,6 @@ pub(super) enum Part {
     Window,
 }
 
-/// When a changed value counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reload {
-    /// At the next SIGHUP, without touching a connection.
-    OnSignal,
-    /// At the next start.
-    Restart,
-}
-
 /// What a written value does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -78,16 +67,11 @@ impl Key {
         default: &'static str,
         text: &'static str,
     ) -> Self {
-        Self { name, kind, default, text, old: &[], reload: Reload::Restart, effect: Effect::Now }
+        Self { name, kind, default, text, old: &[], effect: Effect::Now }
     }
 
     const fn old(mut self, old: &'static [Old]) -> Self {
         self.old = old;
-        self
-    }
-
-    const fn reloaded(mut self) -> Self {
-        self.reload = Reload::OnSignal;
         self
     }
 
@@ -125,14 +109,6 @@ impl Key {
             Part::Window => format!("{} (the window)", old.name),
         });
         std::iter::once(self.variable()).chain(old).collect()
-    }
-
-    /// When a change counts, in words.
-    pub(super) fn change(&self) -> &'static str {
-        match self.reload {
-            Reload::OnSignal => "reloaded on SIGHUP",
-            Reload::Restart => "needs a restart",
-        }
     }
 }
 
@@ -180,13 +156,12 @@ fn explain_key(key: &Key) -> String {
         Effect::Refused(why) => &format!("\n  refused: {why}"),
     };
     format!(
-        "{}\n  {}\n  accepted: {}\n  default: {}\n  variables: {}\n  {}{effect}",
+        "{}\n  {}\n  accepted: {}\n  default: {}\n  variables: {}{effect}",
         key.name,
         key.text,
         key.kind.accepted(),
         key.default,
         key.variables().join(", "),
-        key.change(),
     )
 }
 

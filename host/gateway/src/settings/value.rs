@@ -196,10 +196,9 @@ impl Kind {
                 let quoted: Vec<_> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
                 quoted.join(" or ")
             }
-            Self::Filter => format!(
-                r#"{}, or directives such as "info,sluice_gateway=debug""#,
-                LOG_LEVELS.join(", ")
-            ),
+            Self::Filter => {
+                format!(r#"{}, or directives such as "info,sluice=debug""#, LOG_LEVELS.join(", "))
+            }
             Self::Routes => "a table of lists of plugins, one for each event".into(),
             Self::Secret => r#"a secret, "env:VAR" or "file:PATH""#.into(),
             Self::Secrets => r#"a list of secrets, "env:VAR" or "file:PATH""#.into(),

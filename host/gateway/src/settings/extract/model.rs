@@ -63,7 +63,15 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
         let ids = words.into_iter().map(|word| ModelId::parse(word).ok_or_else(|| bad_id(word)));
         ids.collect::<Result<Vec<_>, _>>()
     });
-    let roles = fields.get("roles", findings, fields::words).unwrap_or_default();
+    // A model that was meant for some must not be open to all because nobody looks yet.
+    fields.get("roles", findings, |raw| {
+        let open_to_all = fields::words(raw)?.is_empty();
+        open_to_all.then_some(()).ok_or("who may use a model cannot be limited yet".to_owned())
+    });
+    if fallback.as_ref().is_some_and(|fallback| !fallback.is_empty()) {
+        let text = "is known but does nothing yet: nobody answers instead";
+        findings.warning(&fields.full("fallback"), fields.origin_of("fallback"), text);
+    }
     let (id, plugin) = (id?, plugin?);
     let place = |name: &str| (fields.full(name), fields.origin_of(name));
     Some(Written {
@@ -78,7 +86,6 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
             plugin,
             system_prompt,
             max_output_tokens,
-            roles,
         },
     })
 }

@@ -142,7 +142,6 @@ impl Slot<'_> {
                 system_prompt: None,
                 max_output_tokens: None,
                 fallback: Vec::new(),
-                roles: Vec::new(),
             },
         })
     }

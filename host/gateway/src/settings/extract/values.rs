@@ -16,7 +16,6 @@ use crate::settings::secret::Secret;
 use crate::settings::secret::vault::Vault;
 use crate::settings::sources::{Sources, default_value};
 use crate::settings::value::Typed;
-use crate::settings::value::network::Network;
 use crate::settings::value::origins::Origins;
 use crate::settings::value::rate::Rate;
 use crate::settings::value::raw::Raw;
@@ -99,13 +98,11 @@ impl Values {
     take!(/** Takes an address. */ address, Address, SocketAddr);
     take!(/** Takes text, a prefix, a choice or a filter. */ text, Text, String);
     take!(/** Takes a set of origins. */ origins, Origins, Origins);
-    take!(/** Takes networks. */ networks, Networks, Vec<Network>);
     take!(/** Takes a web address. */ web_address, WebAddress, Option<Url>);
     take!(/** Takes a flag. */ flag, Flag, bool);
     take!(/** Takes a whole number or a size. */ number, Number, u64);
     take!(/** Takes a duration. */ duration, Duration, Duration);
     take!(/** Takes a rate. */ rate, Rate, Rate);
-    take!(/** Takes words. */ words, Words, Vec<String>);
     take!(/** Takes secrets, at most one from a key for one. */ secrets, Secrets, Vec<Secret>);
 
     /// Takes a path.

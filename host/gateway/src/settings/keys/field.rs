@@ -114,7 +114,11 @@ pub(in crate::settings) const MODEL_FIELDS: &[Field] = &[
         "a list of ids of other models",
         "Who answers instead, in order, when the provider cannot be reached.",
     ),
-    field("roles", "a list of words", "Who may use it. Empty means everybody."),
+    field(
+        "roles",
+        "an empty list",
+        "Who may use it. Empty means everybody; anything else is refused as long as nobody looks.",
+    ),
 ];
 
 /// `LLM_PROVIDER_<n>_*`, n from 1 to 99.

@@ -40,21 +40,22 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "Web pages that may open a WebSocket, compared exactly. Empty means pages of the same host only. In a \
          variable they are separated by commas.",
     )
-    .old(&[old("ALLOWED_ORIGINS")])
-    .reloaded(),
+    .old(&[old("ALLOWED_ORIGINS")]),
     Key::new(
         "server.cors_origins",
         Kind::Origins,
         "[]",
         "Web pages of other hosts that may call the HTTP routes. Empty means none.",
     )
-    .old(&[old("CORS_ALLOWED_ORIGINS")]),
+    .old(&[old("CORS_ALLOWED_ORIGINS")])
+    .later(),
     Key::new(
         "server.trusted_proxies",
         Kind::Networks,
         "[]",
         "Proxies whose X-Forwarded-For is believed. Empty means nobody's is.",
-    ),
+    )
+    .later(),
     Key::new(
         "server.max_connections",
         Kind::Count(1, 1_000_000),
@@ -127,15 +128,15 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Words,
         r#"["admin", "chat_admin"]"#,
         "Roles that make a user an operator.",
-    ),
+    )
+    .later(),
     Key::new(
         "limits.messages",
         Kind::Rate,
         r#""100/1m""#,
         "Messages of one user in any window of that length. Refused ones do not count.",
     )
-    .old(&[Old { name: "RATE_LIMIT", part: Part::PerMinute }])
-    .reloaded(),
+    .old(&[Old { name: "RATE_LIMIT", part: Part::PerMinute }]),
     Key::new(
         "limits.admin",
         Kind::Rate,
@@ -146,52 +147,48 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Old { name: "ADMIN_RATE_LIMIT", part: Part::PerMinute },
         Old { name: "ADMIN_RATE_WINDOW", part: Part::Window },
     ])
-    .reloaded(),
+    .later(),
     Key::new(
         "limits.public",
         Kind::Rate,
         r#""60/1m""#,
         "Requests without a token from one address.",
     )
-    .reloaded(),
+    .later(),
     Key::new(
         "limits.cleanup_interval",
         KEEP,
         r#""5m""#,
         "How often forgotten counters are swept out.",
     )
-    .old(&[old("RATE_LIMIT_CLEANUP_INTERVAL")])
-    .reloaded(),
+    .old(&[old("RATE_LIMIT_CLEANUP_INTERVAL")]),
     Key::new(
         "limits.connections_per_user",
         Kind::Count(1, 10_000),
         "10",
         "Open connections of one user.",
-    )
-    .reloaded(),
+    ),
     Key::new(
         "limits.max_message_size",
         Kind::Size(KIB, 64 * MIB),
         r#""1MiB""#,
         "Longest WebSocket message.",
     )
-    .old(&[old("MAX_MESSAGE_SIZE")])
-    .reloaded(),
+    .old(&[old("MAX_MESSAGE_SIZE")]),
     Key::new(
         "limits.max_content",
         Kind::Count(1, MIB),
         "10000",
         "Longest text of one user message, in characters. Not above max_message_size; when it is not written it \
          follows that down.",
-    )
-    .reloaded(),
+    ),
     Key::new(
         "limits.max_body",
         Kind::Size(KIB, 1_024 * MIB),
         r#""32MiB""#,
         "Longest body of an HTTP request.",
     )
-    .reloaded(),
+    .later(),
     Key::new(
         "session.ttl",
         KEEP,
@@ -275,8 +272,7 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Text(100),
         r#""""#,
         "Id of the model for those who chose none. Empty means the first one.",
-    )
-    .reloaded(),
+    ),
     Key::new(
         "storage.engine",
         Kind::Choice(&["sqlite", "mongodb"]),
@@ -354,7 +350,6 @@ pub(in crate::settings) const KEYS: &[Key] = &[
     ),
     Key::new("sandbox.trusted_keys", Kind::Words, "[]", "Keys whose signatures on plugins count.").later(),
     Key::new("policies.chain", Kind::Words, "[]", "Policies every message passes, in order.")
-        .reloaded()
         .later(),
     Key::new("notify.on", Kind::Routes, "{}", "Which plugins are told of which event.").later(),
     Key::new(
@@ -368,8 +363,7 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Filter,
         r#""info""#,
         "What is logged: a level for all, or directives for parts of the program.",
-    )
-    .reloaded(),
+    ),
     Key::new(
         "telemetry.metrics_networks",
         Kind::Networks,

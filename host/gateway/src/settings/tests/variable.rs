@@ -15,12 +15,9 @@ fn every_name_from_before_still_works() {
         with("ALLOWED_ORIGINS", "https://a.example, https://b.example").server.allowed_origins,
         Origins::List(vec!["https://a.example".into(), "https://b.example".into()])
     );
-    assert_eq!(with("CORS_ALLOWED_ORIGINS", "*").server.cors_origins, Origins::Any);
     assert_eq!(with("MAX_CONNECTIONS", "12").server.max_connections, 12);
     assert_eq!(with("SHUTDOWN_TIMEOUT", "5s").server.shutdown_timeout, Duration::from_secs(5));
     assert_eq!(with("RATE_LIMIT", "7").limits.messages.to_string(), "7/1m");
-    assert_eq!(with("ADMIN_RATE_LIMIT", "3").limits.admin.to_string(), "3/1m");
-    assert_eq!(with("ADMIN_RATE_WINDOW", "10s").limits.admin.to_string(), "20/10s");
     let minutes = |duration: Duration| duration.as_secs() / 60;
     assert_eq!(minutes(with("RATE_LIMIT_CLEANUP_INTERVAL", "1m").limits.cleanup_interval), 1);
     assert_eq!(with("MAX_MESSAGE_SIZE", "65536").limits.max_message_size, 65_536);
@@ -95,20 +92,6 @@ fn defaults_yield_to_files_files_to_old_names_and_those_to_ours() {
     assert_eq!(ttl(written().variable("SESSION_TTL", "2s")), 2);
     let both = written().variable("SESSION_TTL", "2s").variable("SLUICE_SESSION__TTL", "3s");
     assert_eq!(ttl(both), 3);
-    let admin = Configuration::working()
-        .variable("ADMIN_RATE_LIMIT", "1")
-        .variable("ADMIN_RATE_WINDOW", "1s")
-        .variable("SLUICE_LIMITS__ADMIN", "5/2m");
-    assert_eq!(admin.settings().limits.admin.to_string(), "5/2m");
-}
-
-#[test]
-fn the_two_variables_of_the_admin_rate_go_together() {
-    let both = Configuration::working()
-        .variable("ADMIN_RATE_WINDOW", "30s")
-        .variable("ADMIN_RATE_LIMIT", "4");
-
-    assert_eq!(both.settings().limits.admin.to_string(), "4/30s");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_prefix_is_empty_or_a_path_without_a_slash_at_its_end() {
 
 #[test]
 fn log_directives_are_levels_with_or_without_a_target() {
-    for good in ["info", "off", "warn,sluice_gateway=debug", "sluice_gateway::session=trace"] {
+    for good in ["info", "off", "warn,sluice=debug", "sluice_gateway::session=trace"] {
         assert!(read(Kind::Filter, good).is_ok(), "{good}");
     }
     for bad in ["verbose", "INFO", "info,", "=debug", "a b=debug", "sluice=loud"] {
