@@ -10,7 +10,7 @@ mod tool;
 use std::path::{Path, PathBuf};
 
 use self::report::Report;
-use self::runner::Stream;
+use self::summary::Runner;
 use crate::prerequisite::{self, Need};
 use crate::problem::Problem;
 use crate::workspace::{self, Workspace};
@@ -45,7 +45,7 @@ fn plugin(folder: &Path) -> Result<(), Problem> {
     report.part("native tests", || {
         let mut test = cargo::command(folder);
         test.args(["test", "--quiet"]);
-        runner::run(test, Stream::Out)
+        runner::run(test, Runner::Libtest)
     })?;
     let made = build::plugin(folder)?;
     match sluice::find(folder) {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::report::Report;
-use super::runner::{self, Stream};
+use super::runner;
 use super::sandbox;
-use super::summary::Counts;
+use super::summary::Runner;
 use super::tool::Tool;
 use crate::prerequisite::{self, Need};
 use crate::problem::Problem;
@@ -28,10 +28,10 @@ pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
             if !wanted.is_empty() {
                 nextest.args(["-E", &wanted]);
             }
-            runner::run(nextest, Stream::Err)
+            runner::run(nextest, Runner::Nextest)
         })?;
         report.part("documentation tests", || {
-            runner::run(run.cargo(&["test", "--quiet", "--workspace", "--doc"]), Stream::Out)
+            runner::run(run.cargo(&["test", "--quiet", "--workspace", "--doc"]), Runner::Libtest)
         })?;
     } else {
         report.part("tests", || {
@@ -39,7 +39,7 @@ pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
             for tool in &run.absent {
                 test.args(["--skip", tool.marker()]);
             }
-            runner::run(test, Stream::Out)
+            runner::run(test, Runner::Libtest)
         })?;
     }
     for plugin in sluice.plugins() {
@@ -57,13 +57,16 @@ pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
 /// Compiles all that runs on this machine, tests too; returns the gateway's binary.
 ///
 /// In one run of cargo, so that every crate is compiled with one set of features.
-fn compile(sluice: &Workspace) -> Result<Option<PathBuf>, Problem> {
+fn compile(sluice: &Workspace) -> Result<PathBuf, Problem> {
     let mut cargo = cargo::command(&sluice.root);
     cargo.args(["build", "--workspace", "--bins", "--tests"]);
     build::bundle(&mut cargo, sluice);
     let products = cargo::build(cargo, "the workspace")?;
-    let binaries = products.into_iter().filter_map(|product| product.executable);
-    Ok(binaries.into_iter().find(|file| file.file_name() == Some(OsStr::new("sluice"))))
+    products
+        .into_iter()
+        .filter_map(|product| product.executable)
+        .find(|file| file.file_name() == Some(OsStr::new("sluice")))
+        .ok_or_else(|| Problem::internal("the gateway was built but has no binary"))
 }
 
 /// What all parts of a run share.
@@ -88,14 +91,10 @@ impl<'a> Run<'a> {
         if long_too {
             variables.push(("SLUICE_TESTS", "all".into()));
         }
-        let mut gateway = None;
-        report.part("build", || {
+        let gateway = report.preparation("build", || {
             build::components(sluice)?;
-            gateway = compile(sluice)?;
-            Ok(Counts::default())
+            compile(sluice)
         })?;
-        let gateway =
-            gateway.ok_or_else(|| Problem::internal("the gateway was built but has no binary"))?;
         variables.push(("SLUICE_BIN", gateway.clone().into()));
         if let Ok(tool) = std::env::current_exe() {
             variables.push(("SLUICE_TOOL", tool.into()));

@@ -43,6 +43,19 @@ impl Report {
         Ok(())
     }
 
+    /// Does what must be done before tests can run, and says how long it took.
+    pub(super) fn preparation<T>(
+        &mut self,
+        name: &str,
+        run: impl FnOnce() -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        say::note(&format!("== {name}"));
+        let since = Instant::now();
+        let done = run()?;
+        self.lines.push(format!("{name}: {}", say::time(since.elapsed())));
+        Ok(done)
+    }
+
     /// Says that a part could not be run, and why.
     pub(super) fn not_run(&mut self, part: &str, why: &str) {
         self.not_run += 1;

@@ -3,29 +3,26 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use super::summary::{Counts, Tally};
+use super::summary::{Counts, Runner, Tally};
 use crate::problem::Problem;
 use crate::say;
 
-/// Where a runner writes its closing lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
-    Out,
-    Err,
-}
-
 /// Runs it to its end and counts; a test that fails is a count, not a [`Problem`].
-pub(super) fn run(mut runner: Command, counted: Stream) -> Result<Counts, Problem> {
+pub(super) fn run(mut command: Command, runner: Runner) -> Result<Counts, Problem> {
     let failed = || Problem::internal("the test runner cannot be run");
-    match counted {
-        Stream::Out => runner.stdout(Stdio::piped()),
-        Stream::Err => runner.stderr(Stdio::piped()),
-    };
-    let mut running = runner.spawn().map_err(|source| failed().because(source))?;
-    let tally = match counted {
-        Stream::Out => show(running.stdout.take().ok_or_else(failed)?, say::line),
-        Stream::Err => show(running.stderr.take().ok_or_else(failed)?, say::note),
-    };
+    let on_stderr = runner == Runner::Nextest;
+    if on_stderr {
+        command.stderr(Stdio::piped());
+    } else {
+        command.stdout(Stdio::piped());
+    }
+    let mut running = command.spawn().map_err(|source| failed().because(source))?;
+    let mut tally = Tally::of(runner);
+    if on_stderr {
+        listen(running.stderr.take().ok_or_else(failed)?, say::note, &mut tally);
+    } else {
+        listen(running.stdout.take().ok_or_else(failed)?, say::line, &mut tally);
+    }
     let ended = running.wait().map_err(|source| failed().because(source))?;
     if ended.success() && tally.is_empty() {
         say::note("(no test)");
@@ -33,14 +30,13 @@ pub(super) fn run(mut runner: Command, counted: Stream) -> Result<Counts, Proble
     Ok(tally.close(ended.success()))
 }
 
-fn show(said: impl Read, show: fn(&str)) -> Tally {
-    let mut tally = Tally::default();
+/// Shows what a runner says, line by line, and counts it.
+fn listen(said: impl Read, show: fn(&str), tally: &mut Tally) {
     for line in BufReader::new(said).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         show(&line);
         tally.hear(&line);
     }
-    tally
 }
 
 #[cfg(test)]
@@ -55,9 +51,11 @@ mod tests {
 
     #[test]
     fn either_stream_is_counted() {
-        let out = run(shell("echo '2 passed, 0 failed'"), Stream::Out).expect("it runs");
-        let err =
-            run(shell("echo '1 passed, 3 failed' >&2; exit 1"), Stream::Err).expect("it runs");
+        let summary = "Summary [ 1.0s] 4 tests run: 1 passed, 3 failed, 0 skipped";
+        let fails = shell(&format!("echo '{summary}' >&2; exit 1"));
+
+        let out = run(shell("echo '2 passed, 0 failed'"), Runner::Plain).expect("it runs");
+        let err = run(fails, Runner::Nextest).expect("it runs");
 
         assert_eq!((out.passed, out.failed), (2, 0));
         assert_eq!((err.passed, err.failed), (1, 3));
@@ -65,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_runner_that_breaks_is_a_failure() {
-        let counts = run(shell("exit 3"), Stream::Out).expect("it runs");
+        let counts = run(shell("exit 3"), Runner::Libtest).expect("it runs");
 
         assert_eq!((counts.passed, counts.failed), (0, 1));
     }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::runner::{self, Stream};
-use super::summary::Counts;
+use super::runner;
+use super::summary::{Counts, Runner};
 use crate::problem::Problem;
 
 /// Whether this gateway's binary can replay cases at all.
@@ -23,5 +23,5 @@ pub(super) const NOT_OFFERED: &str = "this `sluice` has no `plugin test`";
 pub(super) fn test(sluice: &Path, component: &Path, cases: &Path) -> Result<Counts, Problem> {
     let mut asked = Command::new(sluice);
     asked.args(["plugin", "test"]).arg(component).arg("--cases").arg(cases).stdin(Stdio::null());
-    runner::run(asked, Stream::Out)
+    runner::run(asked, Runner::Plain)
 }

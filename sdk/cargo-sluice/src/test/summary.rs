@@ -23,26 +23,47 @@ impl fmt::Display for Counts {
     }
 }
 
+/// Who runs the tests: each closes in a way of its own.
+///
+/// What a failed test had printed is shown too, and may hold another runner's closing line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runner {
+    /// `cargo nextest`: one summary, on standard error.
+    Nextest,
+    /// `cargo test`: a line for each test binary, on standard output.
+    Libtest,
+    /// Ends with `N passed, N failed` on standard output.
+    Plain,
+}
+
 /// Adds up the closing lines among a runner's output.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
+    runner: Runner,
     counts: Counts,
 }
 
 impl Tally {
+    /// Nothing heard yet.
+    pub(super) fn of(runner: Runner) -> Self {
+        Self { runner, counts: Counts::default() }
+    }
+
     /// Takes one line of output, closing line or not, coloured or not.
     pub(super) fn hear(&mut self, line: &str) {
         let line = without_colours(line);
         let line = line.trim();
-        if let Some(counts) = nextest(line).or_else(|| libtest(line)).or_else(|| plain(line)) {
-            self.counts += counts;
-        }
+        let counts = match self.runner {
+            Runner::Nextest => nextest(line),
+            Runner::Libtest => libtest(line),
+            Runner::Plain => plain(line),
+        };
+        self.counts += counts.unwrap_or_default();
     }
 
     /// The result, given whether the runner itself succeeded.
     ///
-    /// A runner that failed without a failing test failed to compile, or to run at all; one that
-    /// succeeded without counting is itself the one test there was.
+    /// A runner that failed without a failing test failed to compile, or to run at all.
     pub(super) fn close(self, succeeded: bool) -> Counts {
         let Counts { passed, failed } = self.counts;
         match (succeeded, passed, failed) {
@@ -124,8 +145,8 @@ fn without_colours(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn tally(lines: &[&str]) -> Tally {
-        let mut tally = Tally::default();
+    fn tally(runner: Runner, lines: &[&str]) -> Tally {
+        let mut tally = Tally::of(runner);
         for line in lines {
             tally.hear(line);
         }
@@ -143,9 +164,9 @@ mod tests {
         let bad = "     Summary [  12.1s] 10/12 tests run: 6 passed (1 slow, 1 flaky), 2 failed \
                    (1 due to being leaky), 1 timed out, 1 exec failed, 0 skipped";
 
-        assert_eq!(tally(&[all_well]).close(true), counts(3, 0));
-        assert_eq!(tally(&[one]).close(true), counts(1, 0));
-        assert_eq!(tally(&[bad]).close(false), counts(6, 4));
+        assert_eq!(tally(Runner::Nextest, &[all_well]).close(true), counts(3, 0));
+        assert_eq!(tally(Runner::Nextest, &[one]).close(true), counts(1, 0));
+        assert_eq!(tally(Runner::Nextest, &[bad]).close(false), counts(6, 4));
     }
 
     #[test]
@@ -153,7 +174,7 @@ mod tests {
         let coloured = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.0s] \u{1b}[1m2\u{1b}[0m tests run: \
                         \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, \u{1b}[1m0\u{1b}[0m skipped";
 
-        assert_eq!(tally(&[coloured]).close(true), counts(2, 0));
+        assert_eq!(tally(Runner::Nextest, &[coloured]).close(true), counts(2, 0));
     }
 
     #[test]
@@ -165,20 +186,33 @@ mod tests {
             "test result: FAILED. 1 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.0s",
         ];
 
-        assert_eq!(tally(&lines).close(false), counts(6, 2));
+        assert_eq!(tally(Runner::Libtest, &lines).close(false), counts(6, 2));
     }
 
     #[test]
     fn the_plain_line_counts_and_other_lines_do_not() {
         let lines = ["case tool-call passed", "7 passed, 1 failed", "8 passed, all well"];
 
-        assert_eq!(tally(&lines).close(false), counts(7, 1));
-        assert!(tally(&["nothing of note"]).is_empty());
+        assert_eq!(tally(Runner::Plain, &lines).close(false), counts(7, 1));
+        assert!(tally(Runner::Plain, &["nothing of note"]).is_empty());
+    }
+
+    #[test]
+    fn what_a_failed_test_printed_is_not_counted() {
+        let lines = [
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out",
+            "     Summary [   1.0s] 3 tests run: 2 passed, 1 failed, 0 skipped",
+        ];
+
+        assert_eq!(tally(Runner::Nextest, &lines).close(false), counts(2, 1));
     }
 
     #[test]
     fn a_run_that_failed_before_any_test_is_a_failure() {
-        assert_eq!(tally(&["error: could not compile"]).close(false), counts(0, 1));
-        assert_eq!(tally(&["4 passed, 0 failed"]).close(false), counts(4, 1));
+        assert_eq!(
+            tally(Runner::Nextest, &["error: could not compile"]).close(false),
+            counts(0, 1)
+        );
+        assert_eq!(tally(Runner::Plain, &["4 passed, 0 failed"]).close(false), counts(4, 1));
     }
 }
