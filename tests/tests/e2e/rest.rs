@@ -33,9 +33,7 @@ async fn sessions_are_listed_newest_first_with_what_their_list_needs() {
     for field in ["start_time", "last_activity"] {
         assert!(one[field].is_string(), "{field}: {one}");
     }
-    for field in ["duration", "max_response_time", "avg_response_time"] {
-        assert!(one[field].is_number(), "{field}: {one}");
-    }
+    assert!(one["duration"].is_number(), "{one}");
     assert_eq!(gateway.get("bob", "/sessions").await["count"], 0);
 }
 

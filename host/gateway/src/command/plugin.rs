@@ -1,5 +1,7 @@
 //! `sluice plugin`: what a component is, whether it can be used here, and whether it does what its cases say.
 
+mod replay;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,6 +34,18 @@ pub(crate) enum PluginCommand {
         #[arg(long, default_value = "{}")]
         settings: String,
     },
+    /// Replays a plugin's recorded cases against its component, in the sandbox.
+    ///
+    /// Each case is played as it was recorded, cut at every byte, byte by byte and with a byte order mark: none of that may
+    /// show. Then the recording is broken: it ends or is reset after every byte, error pages are put into it, its status
+    /// becomes 500: none of that may pass for a whole answer.
+    ///
+    /// Most bytes make no difference to a plugin, which is handed whole frames. What a replay tells it is run in a fresh
+    /// instance the first time, and not again when another replay tells it the same; `--all` runs every replay of every byte in an
+    /// instance of its own, which takes some fifty times as long.
+    ///
+    /// Exit codes: 0 every case passed, 64 a case failed or there is none, 70 the sandbox cannot be had.
+    Test(replay::Wanted),
 }
 
 /// Does it.
@@ -47,6 +61,7 @@ pub(crate) fn run(command: &PluginCommand) -> ExitCode {
             describe(&provider);
             print("ok");
         }),
+        PluginCommand::Test(wanted) => replay::run(wanted),
     };
     done.map_or_else(|exit| exit, |()| ExitCode::SUCCESS)
 }
@@ -82,24 +97,37 @@ fn list(files: &[PathBuf]) -> Result<(), ExitCode> {
 }
 
 /// Loads a component from a file, or a bundled one by name.
-pub(super) fn load(file: &Path, settings: &str) -> Result<Provider, ExitCode> {
+fn load(file: &Path, settings: &str) -> Result<Provider, ExitCode> {
+    let (name, bytes) = component(file)?;
+    let sandbox = sandbox()?;
+    let loaded = block_on(sandbox.load(&name, &bytes, None, Limits::default(), settings))?;
+    loaded.map_err(|error| {
+        tell(chain(&error));
+        Exit::Configuration.into()
+    })
+}
+
+/// A component's name and bytes, from a file or from the bundle.
+fn component(file: &Path) -> Result<(String, Vec<u8>), ExitCode> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let refuse = |words: String| {
-        tell(words);
-        ExitCode::from(Exit::Configuration)
-    };
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
         Err(error) => Shelf::new(Path::new("plugins"))
             .component(&name)
             .filter(|_| file.components().count() == 1)
-            .ok_or_else(|| refuse(format!("cannot read {}: {error}", file.display())))?,
+            .ok_or_else(|| {
+                tell(format_args!("cannot read {}: {error}", file.display()));
+                ExitCode::from(Exit::Configuration)
+            })?,
     };
-    let one = SandboxSettings { max_answers: 16, cache_directory: None };
-    let sandbox = Sandbox::new(one).map_err(|error| {
+    Ok((name, bytes))
+}
+
+/// A sandbox for a command that is soon over.
+fn sandbox() -> Result<Sandbox, ExitCode> {
+    let few = SandboxSettings { max_answers: 16, cache_directory: None };
+    Sandbox::new(few).map_err(|error| {
         tell(chain(&error));
-        ExitCode::from(Exit::Internal)
-    })?;
-    let loaded = block_on(sandbox.load(&name, &bytes, None, Limits::default(), settings))?;
-    loaded.map_err(|error| refuse(chain(&error)))
+        Exit::Internal.into()
+    })
 }
