@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::workspace::Workspace;
 
 /// Finds `sluice`: named by `SLUICE_BIN`, built in the workspace around `folder`, beside this
-/// program, on `PATH`.
+/// program, in the checkout this program was built from, on `PATH`.
 pub(crate) fn find(folder: &Path) -> Result<PathBuf, Problem> {
     if let Some(named) = environment::variable("SLUICE_BIN") {
         let file = PathBuf::from(&named);
@@ -21,9 +21,11 @@ pub(crate) fn find(folder: &Path) -> Result<PathBuf, Problem> {
     }
     let built = || Some(Workspace::of_sluice(folder).ok()??.target.join("debug/sluice"));
     let beside = || Some(std::env::current_exe().ok()?.with_file_name("sluice"));
+    let origin = || Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/sluice"));
     built()
         .filter(|file| file.is_file())
         .or_else(|| beside().filter(|file| file.is_file()))
+        .or_else(|| origin().filter(|file| file.is_file()))
         .or_else(|| environment::program("sluice"))
         .ok_or_else(|| {
             Problem::usage("the gateway's binary `sluice` was not found")

@@ -4,24 +4,26 @@
 
 pub(crate) mod data;
 mod gateway;
+mod model;
 mod port;
 mod provider;
+mod signals;
 
 use std::path::Path;
-use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use self::data::{DataDirectory, Running};
 use self::gateway::{Gateway, Launch, Ready};
-use self::provider::{Provider, Variables};
-use crate::fetch::{self, Installation};
-use crate::local_model::{self, ReservedPort, Server};
+use self::model::Model;
+use self::signals::Signals;
 use crate::prerequisite::{self, Need};
 use crate::problem::Problem;
 use crate::workspace::Workspace;
 use crate::{build, environment, say};
+
+/// The variable that says which model a chat begins with.
+const DEFAULT_MODEL: &str = "SLUICE_LLM__DEFAULT_MODEL";
 
 /// How to run it.
 #[derive(Debug, clap::Args)]
@@ -59,60 +61,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
         .block_on(serve(&sluice, &data, arguments.port, &binary, model))
 }
 
-/// Where answers come from, besides `echo`.
-#[derive(Debug)]
-enum Model {
-    /// A provider from the environment, by variables that are to be added.
-    Real { id: String, variables: Variables },
-    /// The demonstration model, still being fetched or there.
-    Local { fetching: Option<Installation<'static>>, port: ReservedPort },
-    /// None; why.
-    OnlyEcho(String),
-}
-
-impl Model {
-    fn choose(sluice: &Workspace, without_local: bool) -> Self {
-        match provider::in_environment(&environment::variables()) {
-            Provider::Named(id) => return Self::Real { id, variables: Variables::new() },
-            Provider::Key(variables) => {
-                return Self::Real { id: "openai".to_owned(), variables };
-            }
-            Provider::None => {}
-        }
-        if without_local {
-            return Self::OnlyEcho("--no-local-model".to_owned());
-        }
-        let packages = local_model::packages_directory(sluice);
-        let started = fetch::start(local_model::PACKAGES, &packages).and_then(|fetching| {
-            let port = ReservedPort::take()
-                .map_err(|source| Problem::internal("no free port").because(source))?;
-            Ok((fetching, port))
-        });
-        match started {
-            Ok((fetching, port)) => {
-                if fetching.is_some() {
-                    say::note(&format!("fetching {}", local_model::PACKAGES.what));
-                }
-                Self::Local { fetching, port }
-            }
-            Err(problem) => Self::OnlyEcho(problem.to_string()),
-        }
-    }
-
-    fn is_being_fetched(&self) -> bool {
-        matches!(self, Self::Local { fetching: Some(_), .. })
-    }
-
-    /// What the gateway must be told of it.
-    fn variables(&self) -> Variables {
-        match self {
-            Self::Real { variables, .. } => variables.clone(),
-            Self::Local { port, .. } => provider::local(port.port()),
-            Self::OnlyEcho(_) => Variables::new(),
-        }
-    }
-}
-
 /// Runs gateway and model until a signal comes or the gateway ends.
 async fn serve(
     sluice: &Workspace,
@@ -122,13 +70,12 @@ async fn serve(
     mut model: Model,
 ) -> Result<(), Problem> {
     let mut signals = Signals::listen()?;
-    settle(&mut model);
+    model.settle();
     let mut variables = model.variables();
     variables.insert("JWT_SECRET".to_owned(), data.secret()?);
     variables.insert("SLUICE_SERVER__BIND".to_owned(), format!("127.0.0.1:{port}"));
-    if let Some(default) = default_model(&model) {
-        variables.insert("SLUICE_LLM__DEFAULT_MODEL".to_owned(), default);
-    }
+    let default = environment::variable(DEFAULT_MODEL).or_else(|| model.default_id());
+    variables.extend(default.map(|id| (DEFAULT_MODEL.to_owned(), id)));
     let log = data.file("gateway.log");
     let launch = Launch {
         binary,
@@ -137,7 +84,7 @@ async fn serve(
         variables: &variables,
         log: &log,
     };
-    let about = about(&model);
+    let about = model.about();
     let late = model.is_being_fetched();
     let (ready, model_ready) = oneshot::channel();
     let (stop_model, stopped) = oneshot::channel();
@@ -167,7 +114,7 @@ async fn serve(
         drop(stop_model);
         outcome
     };
-    let (outcome, ()) = tokio::join!(gateway, model_server(sluice, data, model, ready, stopped));
+    let (outcome, ()) = tokio::join!(gateway, model.serve(sluice, data, ready, stopped));
     outcome
 }
 
@@ -197,28 +144,6 @@ async fn watch(mut gateway: Gateway, mut signals: Signals, log: &Path) -> Result
     Ok(())
 }
 
-/// Finishes a download that ended while the build ran.
-fn settle(model: &mut Model) {
-    let Model::Local { fetching, .. } = model else { return };
-    let over = match fetching.as_mut().map(Installation::is_over) {
-        Some(Ok(true)) => fetching.take().map(Installation::finish),
-        Some(Err(problem)) => Some(Err(problem)),
-        Some(Ok(false)) | None => None,
-    };
-    if let Some(Err(problem)) = over {
-        *model = Model::OnlyEcho(problem.to_string());
-    }
-}
-
-/// Which model a chat begins with, when it is not what the configuration says.
-fn default_model(model: &Model) -> Option<String> {
-    match model {
-        Model::Real { id, .. } if !id.is_empty() => Some(id.clone()),
-        Model::Local { fetching: None, .. } => Some(provider::LOCAL_ID.to_owned()),
-        Model::Real { .. } | Model::Local { fetching: Some(_), .. } | Model::OnlyEcho(_) => None,
-    }
-}
-
 fn welcome(ready: &Ready, url: &str, token: &str, about: &[String], log: &Path) {
     say::line("");
     say::line(&format!("Sluice answers at  http://{}", ready.address));
@@ -230,142 +155,4 @@ fn welcome(ready: &Ready, url: &str, token: &str, about: &[String], log: &Path) 
     }
     say::line(&format!("Log                {}", log.display()));
     say::line("Ctrl-C stops it.");
-}
-
-/// What there is to say about the models, in lines.
-fn about(model: &Model) -> Vec<String> {
-    let mut lines = match model {
-        Model::Real { .. } => return Vec::new(),
-        Model::Local { fetching, .. } => {
-            let local = provider::LOCAL_ID;
-            let mut lines = vec![format!(
-                "`{local}` is SmolLM2-135M, a tiny demonstration model on this machine: real, and often wrong"
-            )];
-            if fetching.is_some() {
-                lines.push("it is still being fetched; `echo` answers meanwhile".to_owned());
-            }
-            lines
-        }
-        Model::OnlyEcho(why) => vec![format!("only `echo` answers ({why})")],
-    };
-    lines.push(
-        "a real one: OPENAI_API_KEY=… cargo sluice up, or, for any vendor of that dialect,"
-            .to_owned(),
-    );
-    lines.push("LLM_PROVIDER_1_{ID,NAME,TYPE=openai,ENDPOINT,API_KEY,MODEL}".to_owned());
-    lines
-}
-
-/// Brings the model's server up and keeps it until `stop`; says what becomes of it.
-async fn model_server(
-    sluice: &Workspace,
-    data: &DataDirectory,
-    model: Model,
-    ready: oneshot::Sender<()>,
-    mut stop: oneshot::Receiver<()>,
-) {
-    let Model::Local { fetching, port } = model else { return };
-    let log = data.file("local-model.log");
-    let late = fetching.is_some();
-    let brought = tokio::select! {
-        brought = bring(sluice, fetching, port, &log) => brought,
-        _ = &mut stop => return,
-    };
-    let mut server = match brought {
-        Ok(server) => server,
-        Err(problem) => return say::note(&format!("{problem}; echo still answers")),
-    };
-    // Whoever waits for it waits no more.
-    drop(ready);
-    if late {
-        say::line(&format!(
-            "The demonstration model answers now: choose `{}`.",
-            provider::LOCAL_ID
-        ));
-    }
-    tokio::select! {
-        () = server.ended() => {
-            say::note("the demonstration model's server has ended; echo still answers");
-        }
-        _ = &mut stop => server.stop().await,
-    }
-}
-
-async fn bring(
-    sluice: &Workspace,
-    fetching: Option<Installation<'static>>,
-    port: ReservedPort,
-    log: &Path,
-) -> Result<Server, Problem> {
-    if let Some(mut fetching) = fetching {
-        fetching.show();
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
-        while !fetching.is_over()? {
-            tick.tick().await;
-        }
-        fetching.finish()?;
-    }
-    let log = data::new_log(log).map_err(|source| {
-        Problem::internal("the demonstration model's log cannot be written").because(source)
-    })?;
-    Server::start(sluice, port, log).await
-}
-
-/// The signals that end it: Ctrl-C, a polite kill, a closed terminal.
-#[derive(Debug)]
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn listen() -> Result<Self, Problem> {
-        let listen =
-            |kind| signal(kind).map_err(|source| Problem::internal("no signals").because(source));
-        Ok(Self([
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::hangup())?,
-        ]))
-    }
-
-    /// Waits for the next of them.
-    async fn any(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn local(fetching: Option<Installation<'static>>) -> Model {
-        Model::Local { fetching, port: ReservedPort::take().expect("a port") }
-    }
-
-    #[test]
-    fn a_chat_begins_with_the_real_model_where_there_is_one() {
-        let real = Model::Real { id: "acme".to_owned(), variables: Variables::new() };
-
-        assert_eq!(default_model(&real), Some("acme".to_owned()));
-        assert_eq!(default_model(&local(None)), Some("local".to_owned()));
-        assert_eq!(default_model(&Model::OnlyEcho(String::new())), None);
-    }
-
-    #[test]
-    fn the_demonstration_model_is_named_for_what_it_is() {
-        let said = about(&local(None)).join("\n");
-
-        assert!(said.contains("tiny demonstration model"), "{said}");
-        assert!(said.contains("LLM_PROVIDER_1_"), "{said}");
-    }
-
-    #[test]
-    fn without_a_model_it_says_why() {
-        let said = about(&Model::OnlyEcho("Python 3 not found".to_owned())).join("\n");
-
-        assert!(said.contains("only `echo` answers (Python 3 not found)"), "{said}");
-    }
 }

@@ -22,6 +22,6 @@ pub(super) const NOT_OFFERED: &str = "this `sluice` has no `plugin test`";
 /// Replays the cases in `cases` against a component, as `sluice plugin test` does.
 pub(super) fn test(sluice: &Path, component: &Path, cases: &Path) -> Result<Counts, Problem> {
     let mut asked = Command::new(sluice);
-    asked.args(["plugin", "test"]).arg(component).arg("--cases").arg(cases).stdin(Stdio::null());
+    asked.args(["plugin", "test"]).arg(component).arg(cases).stdin(Stdio::null());
     runner::run(asked, Runner::Plain)
 }
