@@ -85,6 +85,8 @@ fn imports_run_down_only() {
                 "sluice-chat",
                 "sluice-framing",
                 "sluice-sandbox",
+                // Its data half, for `sluice plugin test`: docs/decisions/0008.
+                "sluice-testkit",
                 "sluice-upstream",
                 "sluice-wire",
             ],

@@ -40,9 +40,8 @@ pub(crate) enum PluginCommand {
     /// show. Then the recording is broken: it ends or is reset after every byte, error pages are put into it, its status
     /// becomes 500: none of that may pass for a whole answer.
     ///
-    /// Most bytes make no difference to a plugin, which is handed whole frames. What a replay tells it is run in a fresh
-    /// instance the first time, and not again when another replay tells it the same; `--all` runs every replay of every byte in an
-    /// instance of its own, which takes some fifty times as long.
+    /// Most bytes make no difference to a plugin, which is handed whole frames. A replay that tells it exactly what an earlier one
+    /// told it is not run again; `--all` runs every replay of every byte, each in a fresh instance, which takes several times as long.
     ///
     /// Exit codes: 0 every case passed, 64 a case failed or there is none, 70 the sandbox cannot be had.
     Test(replay::Wanted),

@@ -1,0 +1,156 @@
+//! `sluice plugin test`: every recorded case of a plugin, replayed against its component in the sandbox.
+//!
+//! What is replayed and what must come of it is the testkit's; here is the component it is played against, and the report.
+
+mod asked;
+mod detail;
+mod difference;
+mod failure;
+mod instance;
+mod memory;
+mod said;
+mod tested;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use clap::Args;
+use sluice_sandbox::{Limits, LoadError, Sandbox};
+use sluice_testkit::{Case, check};
+use tokio::runtime::Runtime;
+
+use self::tested::{Candidate, Cost, Tested};
+use crate::command::{Exit, chain, print, tell};
+
+/// Which cases, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Wanted {
+    /// The component, or the name of a bundled one.
+    file: PathBuf,
+    /// A folder of cases, or one case; by default `cases` beside the component, else in the working directory.
+    #[arg(value_name = "CASES_DIR")]
+    cases: Option<PathBuf>,
+    /// Writes what was seen in place of what was expected; read the difference before you commit it.
+    #[arg(long)]
+    update: bool,
+    /// Runs every replay, also those that tell the plugin what an earlier one told it.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Replays them and prints a line each.
+pub(super) fn run(wanted: &Wanted) -> Result<(), ExitCode> {
+    let cases = wanted.cases.clone().unwrap_or_else(|| beside(&wanted.file));
+    let (name, bytes) = super::component(&wanted.file)?;
+    let folders = folders(&cases)?;
+    let mut shop = Shop::open(name, bytes)?;
+    let mut failed = 0_usize;
+    for folder in &folders {
+        let verdict = shop.judge(folder, wanted)?;
+        failed += usize::from(verdict.problem.is_some());
+        verdict.print(folder);
+    }
+    print(format_args!("{} passed, {failed} failed", folders.len() - failed));
+    if failed == 0 { Ok(()) } else { Err(Exit::Configuration.into()) }
+}
+
+/// Where the cases of this component are looked for.
+fn beside(file: &Path) -> PathBuf {
+    let beside = file.with_file_name("cases");
+    if beside.is_dir() { beside } else { PathBuf::from("cases") }
+}
+
+/// The folders of the cases there are; none is an error, since whoever asks for a test expects one.
+fn folders(cases: &Path) -> Result<Vec<PathBuf>, ExitCode> {
+    let refuse = |words: String| {
+        tell(words);
+        ExitCode::from(Exit::Configuration)
+    };
+    if cases.join("case.toml").is_file() {
+        return Ok(vec![cases.to_owned()]);
+    }
+    let folders = Case::folders(cases).map_err(|error| refuse(chain(&error)))?;
+    if folders.is_empty() {
+        return Err(refuse(format!("there is no case in {}", cases.display())));
+    }
+    Ok(folders)
+}
+
+/// What came of one case.
+struct Verdict {
+    cost: Cost,
+    /// What is wrong, if anything is, in as many lines as that takes.
+    problem: Option<String>,
+}
+
+impl Verdict {
+    fn print(&self, folder: &Path) {
+        let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
+        let Self { cost, problem } = self;
+        let Some(problem) = problem else {
+            print(format_args!("ok  {name}  ({cost})"));
+            return;
+        };
+        print(format_args!("FAILED  {name}  ({cost})"));
+        for line in problem.lines() {
+            print(format_args!("    {line}"));
+        }
+    }
+}
+
+/// Where one component is tested. It is loaded once for each settings that its cases have.
+struct Shop {
+    runtime: Rc<Runtime>,
+    sandbox: Sandbox,
+    name: String,
+    bytes: Vec<u8>,
+    loaded: BTreeMap<String, Candidate>,
+}
+
+impl Shop {
+    fn open(name: String, bytes: Vec<u8>) -> Result<Self, ExitCode> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| {
+            tell(format_args!("cannot start: {error}"));
+            ExitCode::from(Exit::Internal)
+        })?;
+        let sandbox = super::sandbox()?;
+        Ok(Self { runtime: Rc::new(runtime), sandbox, name, bytes, loaded: BTreeMap::new() })
+    }
+
+    /// Tests one case. An error is one of the component itself: no case could pass.
+    fn judge(&mut self, folder: &Path, wanted: &Wanted) -> Result<Verdict, ExitCode> {
+        let case = match Case::load(folder) {
+            Ok(case) => case,
+            Err(error) => {
+                let problem = Some(chain(&error));
+                return Ok(Verdict { cost: Cost::default(), problem });
+            }
+        };
+        let candidate = self.candidate(&case.circumstances.settings.to_string())?;
+        let tested = Tested::new(Rc::clone(&self.runtime), candidate, &case, wanted.all);
+        let checked = check(&tested, &case, wanted.update);
+        let cost = tested.cost();
+        let problem = checked.err().map(|error| failure::describe(&error, &tested, &case));
+        Ok(Verdict { cost, problem })
+    }
+
+    /// The component with these settings; refusing them is an answer too.
+    fn candidate(&mut self, settings: &str) -> Result<Candidate, ExitCode> {
+        if let Some(known) = self.loaded.get(settings) {
+            return Ok(known.clone());
+        }
+        let loading = self.sandbox.load(&self.name, &self.bytes, None, Limits::default(), settings);
+        let candidate = match self.runtime.block_on(loading) {
+            Ok(provider) => Ok(provider),
+            Err(LoadError::Settings { error }) => Err(said::failure(error)),
+            Err(error) => {
+                tell(chain(&error));
+                return Err(Exit::Configuration.into());
+            }
+        };
+        self.loaded.insert(settings.to_owned(), candidate.clone());
+        Ok(candidate)
+    }
+}
