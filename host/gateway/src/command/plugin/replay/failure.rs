@@ -15,7 +15,11 @@ pub(super) fn describe(error: &CheckError, tested: &Tested, case: &Case) -> Stri
     match error {
         CheckError::Play { how, source } => match tested.take_fault() {
             // The kit saw an answer that went on for ever; this is why.
-            Some(fault) => format!("{how}: {}", chain(&fault)),
+            Some(fault) => {
+                let why = format!("{how}: {}", chain(&fault));
+                let frames = fault.backtrace().map(|frame| format!("\n  {frame}"));
+                frames.fold(why, |words, frame| words + &frame)
+            }
             None => format!("{how}: {}", chain(source)),
         },
         CheckError::Differs { file, line, .. } => {
@@ -95,4 +99,56 @@ impl Files {
 /// The forms of a case are all plain JSON.
 fn value(form: impl Serialize) -> Value {
     serde_json::to_value(form).expect("its keys are text")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use sluice_testkit::{Ending, Event, Failure, Retry};
+
+    use super::*;
+
+    /// What is said of a component that refuses its settings.
+    fn described(error: &CheckError) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "about = \"x\"\n[chat]\nmodel = \"m\"\n";
+        fs::write(folder.path().join("case.toml"), text).unwrap();
+        let case = Case::load(folder.path()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let kind = "invalid-request".to_owned();
+        let refusal = Failure { kind, status: None, retry: Retry::Never, detail: None };
+        let tested = Tested::new(Rc::new(runtime), Err(refusal), &case, false);
+
+        describe(error, &tested, &case)
+    }
+
+    fn played(text: &str) -> Box<Played> {
+        let events = vec![Event::Text(text.to_owned())];
+        Box::new(Played { requests: Vec::new(), events, ending: Ending::Done })
+    }
+
+    #[test]
+    fn a_cut_that_shows_is_told_with_both_answers() {
+        let how = "cut After(7)".to_owned();
+        let error = CheckError::Shows { how, expected: played("Hi"), seen: played("H") };
+
+        let expected = "cut After(7), and that shows; - as recorded, + so\n\
+            - {\"text\":\"Hi\"}\n\
+            + {\"text\":\"H\"}";
+        assert_eq!(described(&error), expected);
+    }
+
+    #[test]
+    fn a_broken_recording_that_is_done_is_told_beside_the_whole_one() {
+        let how = "exchange 1 reset after 3 bytes".to_owned();
+        let error = CheckError::Untrue { how, seen: played("Hi") };
+
+        let expected = "exchange 1 reset after 3 bytes, and yet the answer is done; \
+            - as recorded, + so\n\
+            - {\"end\":{\"fail\":{\"kind\":\"invalid-request\",\"retry\":\"never\"}}}\n\
+            + {\"text\":\"Hi\"}\n\
+            + {\"end\":\"done\"}";
+        assert_eq!(described(&error), expected);
+    }
 }

@@ -24,7 +24,7 @@ const MOST_EXCHANGES: u32 = 6;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// The sandbox ended the call.
-    #[error("the sandbox stopped it{}", backtrace(.0))]
+    #[error("the sandbox stopped it")]
     Stopped(#[source] CallError),
     /// It broke the order of an answer.
     #[error("it broke the contract")]
@@ -37,17 +37,15 @@ pub(super) enum Fault {
     Unsteady,
 }
 
-fn backtrace(error: &CallError) -> String {
-    match error {
-        CallError::Trapped { backtrace, .. } if !backtrace.is_empty() => format!(" ({backtrace})"),
-        CallError::Trapped { .. }
-        | CallError::Busy
-        | CallError::Refused(_)
-        | CallError::TimedOut(_)
-        | CallError::OutOfMemory
-        | CallError::TooMuchOutput
-        | CallError::Malformed(_)
-        | CallError::Poisoned => String::new(),
+impl Fault {
+    /// Where it crashed, if it did: one frame after the other, innermost first.
+    pub(super) fn backtrace(&self) -> impl Iterator<Item = &str> {
+        let text = match self {
+            Self::Stopped(CallError::Trapped { backtrace, .. }) => backtrace,
+            Self::Stopped(_) | Self::Breach(_) | Self::TooManyExchanges | Self::Unsteady => "",
+        };
+        // The sandbox made one line of it; what is left of a line break is the indent after it.
+        text.split("    ").map(str::trim).filter(|frame| !frame.is_empty())
     }
 }
 
