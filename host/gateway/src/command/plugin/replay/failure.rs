@@ -123,15 +123,16 @@ mod tests {
         describe(error, &tested, &case)
     }
 
-    fn played(text: &str) -> Box<Played> {
+    fn played(text: &str) -> Played {
         let events = vec![Event::Text(text.to_owned())];
-        Box::new(Played { requests: Vec::new(), events, ending: Ending::Done })
+        Played { requests: Vec::new(), events, ending: Ending::Done }
     }
 
     #[test]
     fn a_cut_that_shows_is_told_with_both_answers() {
         let how = "cut After(7)".to_owned();
-        let error = CheckError::Shows { how, expected: played("Hi"), seen: played("H") };
+        let (expected, seen) = (Box::new(played("Hi")), Box::new(played("H")));
+        let error = CheckError::Shows { how, expected, seen };
 
         let expected = "cut After(7), and that shows; - as recorded, + so\n\
             - {\"text\":\"Hi\"}\n\
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn a_broken_recording_that_is_done_is_told_beside_the_whole_one() {
         let how = "exchange 1 reset after 3 bytes".to_owned();
-        let error = CheckError::Untrue { how, seen: played("Hi") };
+        let error = CheckError::Untrue { how, seen: Box::new(played("Hi")) };
 
         let expected = "exchange 1 reset after 3 bytes, and yet the answer is done; \
             - as recorded, + so\n\
