@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Display;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -62,15 +63,15 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// A word to the person at the terminal.
-#[expect(clippy::print_stderr, reason = "the one place where commands speak to a person")]
 fn tell(words: impl Display) {
-    eprintln!("{words}");
+    // Nobody listens: nobody can be told so either.
+    drop(writeln!(std::io::stderr(), "{words}"));
 }
 
 /// What was asked for.
-#[expect(clippy::print_stdout, reason = "the one place where commands answer")]
 fn print(answer: impl Display) {
-    println!("{answer}");
+    // A reader that has seen enough, as `head` has, closes the pipe.
+    drop(writeln!(std::io::stdout(), "{answer}"));
 }
 
 /// An error with its causes, on one line.
