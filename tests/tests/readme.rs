@@ -1,0 +1,424 @@
+//! The README and the guides, run: each fenced block is compiled, checked, sent or executed, and one of an unknown kind fails.
+//!
+//! Nothing is compiled to WebAssembly here, and nothing leaves this machine.
+#![expect(clippy::panic, reason = "what a document promises and does not keep is a failed test")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use nix::{sys::signal::kill, unistd::Pid};
+use serde_json::{Value, json};
+use sluice_tests::{Client, FakeProvider, Script, Setup, Signal, kind, patiently, root, target};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+const README: &str = "README.md";
+const PROTOCOL: &str = "docs/protocol.md";
+const PROVIDER: &str = "docs/plugins/provider.md";
+
+/// The kinds of block of each document. Every block is of one of them, and each kind is there.
+const KINDS: [(&str, &[&str]); 3] = [
+    (README, &["rust", "sh", "text", "toml"]),
+    (PROTOCOL, &["js", "json client", "json server"]),
+    (PROVIDER, &["rust", "sh", "toml"]),
+];
+
+struct Block {
+    /// Document and line.
+    place: String,
+    kind: String,
+    text: String,
+}
+
+fn document(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn blocks(path: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut is_open = false;
+    for (number, line) in (1..).zip(document(path).lines()) {
+        match (line.strip_prefix("```"), is_open) {
+            (Some(kind), false) => {
+                let place = format!("{path}:{number}");
+                blocks.push(Block { place, kind: kind.to_owned(), text: String::new() });
+                is_open = true;
+            }
+            (Some(_), true) => is_open = false,
+            (None, true) => {
+                let block = blocks.last_mut().expect("an open block");
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, false) => {}
+        }
+    }
+    blocks
+}
+
+fn blocks_of(path: &str, kind: &str) -> Vec<Block> {
+    let found: Vec<_> = blocks(path).into_iter().filter(|block| block.kind == kind).collect();
+    assert!(!found.is_empty(), "{path} has no block of {kind}");
+    found
+}
+
+/// A program built beside this test, or the one that a variable names.
+fn program(variable: &str, name: &str) -> PathBuf {
+    let built = || {
+        env::current_exe()
+            .expect("a test knows its own path")
+            .ancestors()
+            .nth(2)
+            .expect("target/<profile>")
+            .join(name)
+    };
+    let path = env::var_os(variable).map_or_else(built, PathBuf::from);
+    assert!(path.is_file(), "{} is missing; build it with: cargo sluice build", path.display());
+    path
+}
+
+fn text_of(output: &Output) -> String {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn every_block_is_of_a_kind_that_is_run() {
+    for (path, known) in KINDS {
+        let seen: BTreeSet<_> = blocks(path).into_iter().map(|block| block.kind).collect();
+        assert_eq!(seen, known.iter().map(|&kind| kind.to_owned()).collect(), "{path}");
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = document(README).lines().count();
+
+    assert!(lines <= 150, "{lines} lines");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut documents = vec![README.to_owned()];
+    for folder in ["docs", "docs/decisions", "docs/plugins", "docs/operating"] {
+        let entries = fs::read_dir(root().join(folder)).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        documents.extend(names.map(|name| format!("{folder}/{}", name.to_string_lossy())));
+    }
+    documents.retain(|path| Path::new(path).extension().is_some_and(|end| end == "md"));
+
+    for path in documents {
+        let folder = root().join(&path).parent().expect("a folder").to_owned();
+        for link in document(&path).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            let is_ours = !link.starts_with("http") && !link.contains(char::is_whitespace);
+            assert!(!is_ours || folder.join(file).exists(), "{path} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn every_plugin_compiles_in_a_new_crate() {
+    // Below the repository, so that its toolchain file chooses the compiler.
+    let place = TempDir::new_in(target()).expect("a folder for the test");
+    let new = Command::new(program("SLUICE_TOOL", "cargo-sluice"))
+        .args(["new", "acme", "--kind", "provider", "--sdk"])
+        .arg(root().join("sdk"))
+        .current_dir(place.path())
+        .output()
+        .expect("the tool runs");
+    assert!(new.status.success(), "{}", text_of(&new));
+
+    for block in [README, PROVIDER].iter().flat_map(|path| blocks_of(path, "rust")) {
+        fs::write(place.path().join("acme/src/lib.rs"), &block.text).expect("a file");
+        let check = Command::new(env!("CARGO"))
+            .args(["check", "--lib", "--offline", "--quiet"])
+            .current_dir(place.path().join("acme"))
+            .env("CARGO_TARGET_DIR", target().join("readme"))
+            .output()
+            .expect("cargo runs");
+
+        let said = text_of(&check);
+        assert!(check.status.success() && said.is_empty(), "{}\n{said}", block.place);
+    }
+}
+
+/// A component in place of the one that the reader built.
+fn with_a_component(toml: &str) -> String {
+    let folder =
+        env::var_os("SLUICE_PLUGINS").map_or_else(|| target().join("plugins"), PathBuf::from);
+    toml.replace("acme/target/plugins/acme.wasm", &folder.join("echo.wasm").display().to_string())
+}
+
+#[tokio::test]
+async fn every_configuration_is_in_order() {
+    for block in [README, PROVIDER].iter().flat_map(|path| blocks_of(path, "toml")) {
+        let setup = Setup::new().config(&with_a_component(&block.text));
+        let ended = setup.set("ACME_API_KEY", "sk-of-acme").run(&["check"]).await;
+
+        let said = format!("{}: {}{}", block.place, ended.stdout, ended.stderr);
+        assert_eq!(ended.code, Some(0), "{said}");
+        assert!(ended.stdout.contains("everything is in order"), "{said}");
+        assert_eq!(ended.stderr, "", "{said}");
+    }
+}
+
+/// A terminal whose reader follows one document from top to bottom.
+struct Terminal {
+    home: TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+impl Terminal {
+    fn open(path: &str) -> Self {
+        let home = TempDir::new().expect("a folder for the test");
+        let programs = home.path().join("bin");
+        fs::create_dir(&programs).expect("a folder");
+        symlink(program("SLUICE_BIN", "sluice"), programs.join("sluice")).expect("a link");
+        for block in blocks(path).iter().filter(|block| block.kind == "toml") {
+            let file = home.path().join("acme.toml");
+            fs::write(file, with_a_component(&block.text)).expect("a file");
+        }
+        let search = env::var("PATH").expect("a search path");
+        let compiled = target().join("tests-compiled").display().to_string();
+        let given = [
+            ("PATH", format!("{}:{search}", programs.display())),
+            ("OPENAI_API_KEY", "sk-of-the-reader".to_owned()),
+            ("SLUICE_SERVER__BIND", "127.0.0.1:0".to_owned()),
+            ("SLUICE_SANDBOX__CACHE_DIRECTORY", compiled),
+        ];
+        let variables = given.map(|(name, value)| (name.to_owned(), value)).into();
+        Self { home, variables }
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.env_clear().envs(&self.variables).current_dir(self.home.path());
+        command
+    }
+
+    fn shell(&self, line: &str) -> Output {
+        let output = self.command("sh").args(["-ec", line]).output().expect("a shell");
+        assert!(output.status.success(), "{line}: {}", text_of(&output));
+        output
+    }
+
+    /// Keeps what the line sets.
+    fn export(&mut self, line: &str) {
+        let output = self.shell(&format!("{line}\nenv -0"));
+        let text = String::from_utf8(output.stdout).expect("text");
+        let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+        self.variables = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    }
+
+    /// Starts the gateway, waits until it is ready, and stops it.
+    async fn serve(&self, line: &str) {
+        let mut command = tokio::process::Command::from(self.command("sh"));
+        command
+            .args(["-ec", &format!("exec {line}")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().expect("a shell");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let ready = patiently("the gateway to be ready", lines.next_line()).await.expect("text");
+        assert!(ready.is_some_and(|ready| ready.contains("\"ready\":true")), "{line}");
+        let id = child.id().expect("still running").cast_signed();
+        kill(Pid::from_raw(id), Signal::SIGTERM).expect("signalled");
+        let ended = patiently("the gateway to end", child.wait()).await.expect("waited for");
+        assert!(ended.success(), "{line}: {ended}");
+    }
+
+    /// Lets the tool read the line; what it would do takes minutes, and its own tests see to it.
+    fn tool(&self, line: &str, arguments: &str) {
+        let tool = program("SLUICE_TOOL", "cargo-sluice");
+        let words = arguments.split_whitespace();
+        let mut command = self.command(tool.to_str().expect("a path that is text"));
+        let output = command.args(words).arg("--help").output().expect("the tool runs");
+        assert!(output.status.success(), "{line}: {}", text_of(&output));
+    }
+
+    async fn enter(&mut self, line: &str) {
+        if line.starts_with("export ") {
+            self.export(line);
+        } else if line.starts_with("sluice serve") {
+            self.serve(line).await;
+        } else if line.starts_with("sluice token") || line.starts_with("sluice check") {
+            assert!(!self.shell(line).stdout.is_empty(), "{line} says nothing");
+        } else if let Some(arguments) = line.strip_prefix("cargo sluice ") {
+            self.tool(line, arguments);
+        } else if let Some(path) = line.strip_prefix("cargo install --path ") {
+            assert!(root().join(path).join("Cargo.toml").is_file(), "{line}");
+        } else {
+            panic!("this test does not know how to run: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_command_line_works() {
+    for path in [README, PROVIDER] {
+        let mut terminal = Terminal::open(path);
+        let text: String = blocks_of(path, "sh").into_iter().map(|block| block.text).collect();
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            terminal.enter(line).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_frame_of_a_client_is_understood() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+
+    for block in blocks_of(PROTOCOL, "json client") {
+        let mut reader = gateway.connect("reader").await;
+        let frame: Value = serde_json::from_str(&block.text).expect(&block.place);
+        reader.send(&frame).await;
+        let heard = reader.settled().await;
+
+        let misread = |frame: &&Value| {
+            let codes = ["INVALID_FORMAT", "MISSING_FIELD", "UNSUPPORTED"];
+            codes.iter().any(|code| frame["error"]["code"] == *code)
+        };
+        assert_eq!(heard.iter().find(misread), None, "{}", block.place);
+    }
+}
+
+/// Every field of a frame, those of objects within it too.
+fn fields(frame: &Value, within: &str, found: &mut BTreeSet<String>) {
+    let objects = match frame {
+        Value::Array(list) => return list.iter().for_each(|one| fields(one, within, found)),
+        Value::Object(fields) => fields,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
+    };
+    for (name, value) in objects {
+        found.insert(format!("{within}{name}"));
+        fields(value, &format!("{within}{name}."), found);
+    }
+}
+
+type FieldsByType = BTreeMap<String, BTreeSet<String>>;
+
+fn fields_by_type(frames: &[Value]) -> FieldsByType {
+    let mut by_type = FieldsByType::new();
+    for frame in frames {
+        fields(frame, "", by_type.entry(kind(frame).to_owned()).or_default());
+    }
+    by_type
+}
+
+/// One frame of each type that the document shows.
+async fn real_frames(alice: &mut Client, again: &mut Client) -> Vec<Value> {
+    let mut frames = vec![alice.greeting.clone()];
+    alice.say("Hello?").await;
+    frames.extend(alice.frames_until("the end", |frame| frame["finish_reason"].is_string()).await);
+    let wrong = json!({ "type": "user_message", "content": "Hello?", "client_message_id": "c2",
+        "model_id": "nobody", "session_id": alice.session() });
+    alice.send(&wrong).await;
+    frames.push(alice.next_of("error").await);
+    // Whoever comes later gets the pieces merged.
+    let resume = json!({ "type": "resume", "session_id": alice.session(), "epoch": 1, "seq": 2 });
+    again.send(&resume).await;
+    frames.push(again.next_of("ai_response").await);
+    frames
+}
+
+#[tokio::test]
+async fn every_frame_of_the_gateway_has_exactly_these_fields() {
+    let provider = FakeProvider::playing(Script::saying(&["Hello ", "there."])).await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    let mut again = gateway.connect("alice").await;
+
+    let real = real_frames(&mut alice, &mut again).await;
+
+    let read = |block: Block| serde_json::from_str::<Value>(&block.text).expect(&block.place);
+    let told: Vec<_> = blocks_of(PROTOCOL, "json server").into_iter().map(read).collect();
+    assert_eq!(fields_by_type(&told), fields_by_type(&real));
+}
+
+#[test]
+fn every_error_and_close_code_has_its_row() {
+    let (protocol, errors) = (document(PROTOCOL), document("host/wire/src/error.rs"));
+    let rows: Vec<_> = protocol.lines().filter_map(|line| line.strip_prefix("| `")).collect();
+
+    let is_code =
+        |word: &&str| word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let codes: BTreeSet<_> = errors.split('"').filter(is_code).collect();
+    assert!(codes.len() > 20, "{codes:?}");
+    for code in codes {
+        let row = rows.iter().find(|row| row.starts_with(&format!("{code}`")));
+        let row = row.unwrap_or_else(|| panic!("{PROTOCOL} has no row for {code}"));
+        let cells: Vec<_> = row.split(" | ").collect();
+        assert!(errors.contains(&format!("\"{}\"", cells[1])), "{code} says something else");
+        let goes_on = errors.contains(&format!("{code} goes on"));
+        assert_eq!(cells[2].starts_with("yes"), goes_on, "{code}: whether the connection goes on");
+    }
+    let closes = document("host/wire/src/close.rs");
+    let numbers = closes.lines().filter_map(|line| line.split_once(" = ")?.1.strip_suffix(','));
+    for number in numbers.filter(|number| *number != "1000") {
+        assert!(protocol.contains(number), "{PROTOCOL} does not tell what {number} means");
+    }
+}
+
+/// The complete client, where it will run: in a browser. `cargo sluice test` brings one.
+mod needs_chromium {
+    use sluice_tests::{Browser, Page, Proxy, not_run};
+
+    use super::*;
+
+    /// Lets the document's client ask; an attribute of the page has what it shows.
+    async fn ask(page: &mut Page, token: &str) {
+        let client = blocks_of(PROTOCOL, "js").remove(0).text;
+        let asking = format!(
+            "{client}; document.body.dataset.said = ''; window.asking = ask({{
+               base: location.origin + '/chatbox', token: {token:?}, content: 'Tell me a story',
+               show: (text) => {{ document.body.dataset.said += text; }} }}); true"
+        );
+        page.evaluate(&asking).await;
+    }
+
+    const SAID: &str = "document.body.dataset.said";
+
+    async fn shows(page: &mut Page, said: &str) {
+        page.until(&format!("{SAID} === {said:?}")).await;
+    }
+
+    #[tokio::test]
+    async fn the_complete_client_survives_a_cut_and_a_crash_in_mid_answer() {
+        let browser = match Browser::start().await {
+            Ok(browser) => browser,
+            Err(why) => return not_run("the client of docs/protocol.md", &why),
+        };
+        let pieces = ["Ünce ", "upon ", "a ", "time."];
+        let provider = FakeProvider::playing(Script::halting(&pieces)).await;
+        provider.then(Script::halting(&pieces));
+        let mut gateway = Setup::with(&provider).start().await;
+        let wire = Proxy::to(gateway.address()).await;
+        let mut page = browser.open(&format!("http://{}/chatbox/", wire.address())).await;
+
+        ask(&mut page, &gateway.token("alice")).await;
+        provider.release(2);
+        shows(&mut page, "Ünce upon ").await;
+        wire.cut();
+        provider.release(2);
+
+        assert_eq!(page.evaluate("window.asking").await, "stop");
+        assert_eq!(page.evaluate(SAID).await, "Ünce upon a time.");
+
+        ask(&mut page, &gateway.token("alice")).await;
+        provider.release(2);
+        shows(&mut page, "Ünce upon ").await;
+        gateway.kill().await;
+        gateway.start_again_there().await;
+
+        assert_eq!(page.evaluate("window.asking").await, "interrupted");
+        // What was shown after the last checkpoint is no longer in the history, and yet not taken back.
+        assert_eq!(page.evaluate(SAID).await, "Ünce upon ");
+    }
+}
