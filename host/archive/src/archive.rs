@@ -168,6 +168,15 @@ impl Archive {
             .await
     }
 
+    /// Reads the newest message that the user wrote in a session.
+    pub async fn last_user_message(
+        &self,
+        session: &SessionId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        let session = session.clone();
+        self.open.readers.read(move |connection| messages::last_of_user(connection, &session)).await
+    }
+
     /// Reads a page of a user's sessions, newest activity first, ties by id. With `wanted`, only
     /// those of the newest [`SEARCHED_SESSIONS`](crate::SEARCHED_SESSIONS) whose name contains it,
     /// in whatever case.

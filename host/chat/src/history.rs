@@ -28,6 +28,10 @@ pub fn context(system_prompt: Option<&str>, spoken: &[Spoken], budget: Budget) -
     let mut left = budget.tokens;
     let mut kept: Vec<&Spoken> = Vec::new();
     for said in spoken.iter().rev().filter(|said| said.by_user || !said.text.is_empty()) {
+        // Of several answers to one message the newest is the one that counts.
+        if !said.by_user && kept.last().is_some_and(|later| !later.by_user) {
+            continue;
+        }
         let cost = said.text.len().div_ceil(4);
         if !kept.is_empty() && (kept.len() >= budget.messages || cost > left) {
             break;
@@ -109,6 +113,16 @@ mod tests {
         let sent = context(None, &spoken, Budget { messages: 10, tokens: 102 });
 
         assert_eq!(sent.len(), 1);
+    }
+
+    #[test]
+    fn of_several_answers_to_one_message_only_the_newest_goes_along() {
+        let spoken = [user("a"), model("broken o"), model("whole"), user("b")];
+
+        let sent = context(None, &spoken, Budget { messages: 10, tokens: 100 });
+
+        let expected = [(Role::User, "a"), (Role::Assistant, "whole"), (Role::User, "b")];
+        assert_eq!(texts(&sent), expected);
     }
 
     #[test]

@@ -20,8 +20,8 @@ use tower::ServiceExt as _;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes the kernel may hold for a reader that does not read. Set on the listener, inherited by each socket.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Sockets beyond those of chats: requests, probes, pages.
-const SPARE_SOCKETS: usize = 512;
+/// Sockets that speak plain HTTP at a time: requests, probes, pages, and those on their way to a chat.
+const PLAIN_SOCKETS: usize = 1_024;
 const BACKLOG: i32 = 1_024;
 
 /// Listens on an address.
@@ -35,15 +35,15 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts until `drain`, at most `most` sockets of chats at a time. Each socket is a task of `tasks`.
+/// Accepts until `drain`, so many sockets at a time that have not become chats; those are counted by the turnstile. Each is a task
+/// of `tasks`.
 pub(crate) async fn serve(
     listener: TcpListener,
     app: Router,
-    most: usize,
     tasks: TaskTracker,
     drain: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(most.saturating_add(SPARE_SOCKETS)));
+    let places = Arc::new(Semaphore::new(PLAIN_SOCKETS));
     loop {
         let accepted = tokio::select! {
             () = drain.cancelled() => return,

@@ -2,20 +2,20 @@
 //!
 //! It keeps no frames waiting: what a reader has not taken yet stays in the session's log, and is merged when it comes to it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use sha2::{Digest as _, Sha256};
-use sluice_chat::id::{ClientMessageId, Instant, ModelId, Position, Seq, SessionId};
-use sluice_chat::log::{Event, Log};
-use sluice_chat::turn::{Asker, ConnectionId, Input, Mode, Say};
+use sluice_archive::Known;
+use sluice_chat::id::{ClientMessageId, Instant, ModelId, Position, SessionId};
+use sluice_chat::log::Log;
+use sluice_chat::turn::{Asker, ConnectionId, Input, Say};
 use sluice_wire::client::ClientFrame;
 use sluice_wire::close::CloseCode;
 use sluice_wire::error::{ErrorBody, ErrorCode};
 use sluice_wire::server::{ClientLimits, ServerFrame};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{Instant as Deadline, timeout};
 
 use crate::admission::Permit;
@@ -24,7 +24,7 @@ use crate::fresh;
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
 use crate::rate::OverLimit;
-use crate::session::{Command, CutOff, FollowRefused, Followed, Handle, Journal, Outbox, Private};
+use crate::session::{Command, CutOff, FollowRefused, Followed, NotTaken};
 
 /// Sessions one connection may follow.
 pub(crate) const MAX_FOLLOWED: usize = 16;
@@ -34,10 +34,10 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(25);
 const SILENCE: Duration = Duration::from_mins(1);
 /// How long one frame may take to be taken off the socket.
 const PROGRESS: Duration = Duration::from_secs(10);
+/// How long the closing handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long before its token runs out a client is told.
 const EXPIRY_NOTICE_MS: u64 = 60_000;
-/// Frames for this connection alone that may wait.
-const PRIVATE: usize = 64;
 
 /// What a client said about itself when it opened the socket.
 #[derive(Debug)]
@@ -52,23 +52,19 @@ pub(crate) struct Arrival {
     pub(crate) position: Option<Position>,
 }
 
-/// A session this connection follows.
-struct Follow {
-    handle: Handle,
-    journal: Journal,
-    cursor: Seq,
-    /// Up to here the client's own messages are shown too: it asked for a replay.
-    replay: Seq,
-    mode: Mode,
-}
-
 /// Why the connection ends.
 enum Farewell {
-    /// The client left, or its network did.
+    /// The network is gone.
     Gone,
+    /// The client closes it.
+    Left,
     /// We close it.
     Close(CloseCode),
 }
+
+mod following;
+
+use following::{Follow, Mailbox};
 
 type Outcome = Result<(), Farewell>;
 
@@ -80,17 +76,16 @@ struct Connection {
     follows: Vec<Follow>,
     /// The session used last: what a frame without a session means.
     current: Option<SessionId>,
-    outbox: Outbox,
-    private: mpsc::Receiver<Private>,
+    private: Mailbox,
+    moved: Arc<Notify>,
+    cut_off: CutOff,
     noticed_expiry: bool,
+    paced: Pace,
 }
 
 /// Serves one socket until it closes.
 pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, arrival: Arrival) {
     let Arrival { identity, permit, session, position } = arrival;
-    let (sender, private) = mpsc::channel(PRIVATE);
-    let outbox =
-        Outbox { private: sender, moved: Arc::new(Notify::new()), cut_off: CutOff::default() };
     let mut connection = Connection {
         gateway,
         socket,
@@ -98,9 +93,11 @@ pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, arrival: Arriv
         identity,
         follows: Vec::new(),
         current: None,
-        outbox,
-        private,
+        private: Mailbox::new(),
+        moved: Arc::new(Notify::new()),
+        cut_off: CutOff::default(),
         noticed_expiry: false,
+        paced: Pace::default(),
     };
     let farewell = match connection.welcome(session, position).await {
         Ok(()) => connection.serve().await,
@@ -115,8 +112,7 @@ impl Connection {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.reset();
         let mut heard = Deadline::now();
-        let cut_off = self.outbox.cut_off.clone();
-        let moved = Arc::clone(&self.outbox.moved);
+        let (cut_off, moved) = (self.cut_off.clone(), Arc::clone(&self.moved));
         let drain = self.gateway.drain.clone();
         loop {
             let due = self.expiry();
@@ -127,8 +123,8 @@ impl Connection {
                     heard = Deadline::now();
                     self.receive(message).await
                 }
-                Some(private) = self.private.recv() => self.pump(Some(private)).await,
-                () = moved.notified() => self.pump(None).await,
+                () = self.private.wait() => self.step().await,
+                () = moved.notified() => self.step().await,
                 _ = heartbeat.tick() => self.beat(heard).await,
                 () = until(due) => self.expire().await,
             };
@@ -138,24 +134,27 @@ impl Connection {
         }
     }
 
-    /// Says goodbye and lets go of everything.
+    /// Says goodbye. What it followed lets go of it by itself.
     async fn part(mut self, farewell: Farewell) {
-        for follow in self.follows.drain(..) {
-            // A session that is busy drops the outbox when it next writes to it.
-            let _busy = follow.handle.tell(Command::Leave(self.id));
-        }
-        if let Farewell::Close(code) = farewell {
-            tracing::debug!(connection = self.id.0, code = code.code(), "closing a connection");
-            let frame = CloseFrame { code: code.code(), reason: code.reason().into() };
-            let close = async {
+        self.follows.clear();
+        let close = match farewell {
+            Farewell::Gone => return,
+            Farewell::Left => None,
+            Farewell::Close(code) => {
+                tracing::debug!(connection = self.id.0, code = code.code(), "closing a connection");
+                Some(CloseFrame { code: code.code(), reason: code.reason().into() })
+            }
+        };
+        let handshake = async {
+            if let Some(frame) = close {
                 self.socket.send(Message::Close(Some(frame))).await?;
-                // The peer's own close frame ends the exchange; until then it may still be reading.
-                while let Some(Ok(_)) = self.socket.recv().await {}
-                Ok::<(), axum::Error>(())
-            };
-            // Whoever does not read does not see the close frame either.
-            drop(timeout(Duration::from_secs(2), close).await);
-        }
+            }
+            // Reading on answers the peer's close frame, or waits for its answer to ours.
+            while let Some(Ok(_)) = self.socket.recv().await {}
+            Ok::<(), axum::Error>(())
+        };
+        // Whoever does not read does not see the close frame either.
+        drop(timeout(HANDSHAKE, handshake).await);
     }
 
     async fn welcome(&mut self, session: Option<SessionId>, position: Option<Position>) -> Outcome {
@@ -173,14 +172,19 @@ impl Connection {
             limits,
             clock::now(),
         );
-        // One that is not there, or not theirs, looks as if none had been named.
-        if let Some(session) = session
-            && let Ok(followed) = self.follow(&session, position).await
-        {
-            frame = frame.following(&session, followed.cursor, followed.mode, followed.resumed);
+        let followed = match &session {
+            Some(session) => self.follow(session, position).await.map(Some),
+            None => Ok(None),
+        };
+        if let (Some(session), Ok(Some(followed))) = (&session, &followed) {
+            frame = frame.following(session, followed.cursor, followed.mode, followed.resumed);
         }
         self.send(&frame).await?;
-        self.pump(None).await
+        match followed {
+            // One that is not there, or not theirs, looks as if none had been named.
+            Ok(_) | Err(FollowRefused::NotFound) => Ok(()),
+            Err(refused) => self.send_code(refused.into(), None).await,
+        }
     }
 
     async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Outcome {
@@ -188,12 +192,16 @@ impl Connection {
             Some(Ok(Message::Text(text))) => self.hear(text.as_str()).await,
             Some(Ok(Message::Binary(_))) => Err(Farewell::Close(CloseCode::Unsupported)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-            Some(Ok(Message::Close(_))) | None => Err(Farewell::Gone),
+            Some(Ok(Message::Close(_))) => Err(Farewell::Left),
+            None => Err(Farewell::Gone),
             Some(Err(error)) => Err(farewell_for(error)),
         }
     }
 
     async fn hear(&mut self, text: &str) -> Outcome {
+        if !self.paced.allows(Deadline::now()) {
+            return Err(Farewell::Close(CloseCode::RateLimited));
+        }
         match ClientFrame::parse(text, self.gateway.limits.max_content) {
             Ok(frame) => self.act(frame).await,
             Err(refused) => {
@@ -213,16 +221,15 @@ impl Connection {
                 self.tell(session, Command::Turn(Input::Cancel(message))).await
             }
             ClientFrame::Regenerate { session } => {
+                if let Err(over) = self.charge() {
+                    return self.send_over_limit(over, None).await;
+                }
                 let asker = Asker { connection: self.id, client: None };
                 self.tell(session, Command::Turn(Input::Regenerate(asker))).await
             }
             ClientFrame::Resume { session, position } => self.resume(session, position).await,
             ClientFrame::Detach { session } => {
-                if let Some(index) = self.following(&session) {
-                    let follow = self.follows.swap_remove(index);
-                    let _busy = follow.handle.tell(Command::Leave(self.id));
-                }
-                self.current = self.current.take().filter(|current| *current != session);
+                self.leave(&session);
                 Ok(())
             }
             ClientFrame::ModelSelect { session, model } => self.select_model(session, model).await,
@@ -246,199 +253,111 @@ impl Connection {
         client: Option<ClientMessageId>,
         model: Option<ModelId>,
     ) -> Outcome {
-        if let Err(over) = self.gateway.messages.take(self.identity.user.clone(), Deadline::now()) {
+        let digest = digest(&content, model.as_ref());
+        if let Some(id) = &client
+            && let Some(known) = self.known(id).await
+        {
+            return self.say_again(id, known, digest).await;
+        }
+        if let Err(over) = self.charge() {
             return self.send_over_limit(over, client.as_ref()).await;
         }
-        let session = match (session, &client) {
-            // A first message sent again after a lost ack names no session, but has one.
-            (None, Some(id)) => self.session_of(id).await,
-            (session, _) => session,
-        };
         let index = match self.enter(session.as_ref()).await {
             Ok(index) => index,
-            Err(code) => return self.send_code(code, client.as_ref()).await,
+            Err(refused) => return self.send_code(refused.into(), client.as_ref()).await,
         };
-        let digest = digest(&content, model.as_ref());
         let asker = Asker { connection: self.id, client: client.clone() };
         let say = Say { asker, content, model, digest };
-        match self.follows[index].handle.tell(Command::Turn(Input::Say(say))) {
-            Ok(()) => Ok(()),
-            Err(_) => self.send_code(ErrorCode::Busy, client.as_ref()).await,
-        }
+        self.hand_over(index, Command::Turn(Input::Say(say)), client.as_ref()).await
     }
 
-    /// The session in which the client used that id before.
-    async fn session_of(&mut self, client: &ClientMessageId) -> Option<SessionId> {
+    /// What the archive knows under a client's own id. When it cannot say, storing the message will find out.
+    async fn known(&mut self, client: &ClientMessageId) -> Option<Known> {
         let archive = &self.gateway.means.archive;
         let known = archive.find_client_message(&self.identity.user, client, clock::now()).await;
-        known.ok().flatten().map(|known| known.session)
+        known.ok().flatten()
     }
 
-    /// Follows the session, or a new one when it is not there or somebody else's.
-    async fn enter(&mut self, session: Option<&SessionId>) -> Result<usize, ErrorCode> {
-        if let Some(index) = session.and_then(|session| self.following(session)) {
-            self.current = session.cloned();
-            return Ok(index);
+    /// Acknowledges a message that is stored already: neither the limit nor what runs has anything to do with it.
+    async fn say_again(
+        &mut self,
+        client: &ClientMessageId,
+        known: Known,
+        digest: [u8; 32],
+    ) -> Outcome {
+        if known.digest.0 != digest {
+            return self.send_code(ErrorCode::Conflict, Some(client)).await;
         }
-        if self.follows.len() >= MAX_FOLLOWED {
-            return Err(ErrorCode::Busy);
+        if let Err(refused) = self.enter(Some(&known.session)).await {
+            return self.send_code(refused.into(), Some(client)).await;
         }
-        let found = match session {
-            Some(session) => match self.follow(session, None).await {
-                Ok(_) => true,
-                Err(FollowRefused::NotFound) => false,
-                Err(refused) => return Err(refused.into()),
-            },
-            None => false,
-        };
-        if !found {
-            let handle = self.gateway.begin_session(&self.identity.user);
-            self.attach(handle, None).await.map_err(|_| ErrorCode::ServiceError)?;
-        }
-        Ok(self.follows.len() - 1)
+        let position = Position { epoch: known.epoch, seq: known.seq };
+        let (message, at) = (&known.message_id, clock::now());
+        let ack = ServerFrame::ack(&known.session, position, message, Some(client), at);
+        self.send(&ack).await
+    }
+
+    /// Counts a message of this user.
+    fn charge(&self) -> Result<(), OverLimit> {
+        self.gateway.messages.take(self.identity.user.clone(), Deadline::now())
     }
 
     async fn select_model(&mut self, session: Option<SessionId>, model: ModelId) -> Outcome {
         let session = session.or_else(|| self.current.clone());
+        let begins = session.as_ref().and_then(|session| self.following(session)).is_none();
+        if begins && let Err(over) = self.charge() {
+            return self.send_over_limit(over, None).await;
+        }
         let index = match self.enter(session.as_ref()).await {
             Ok(index) => index,
-            Err(code) => return self.send_code(code, None).await,
+            Err(refused) => return self.send_code(refused.into(), None).await,
         };
         let asker = Asker { connection: self.id, client: None };
-        match self.follows[index].handle.tell(Command::SelectModel { asker, model }) {
-            Ok(()) => Ok(()),
-            Err(_) => self.send_code(ErrorCode::Busy, None).await,
-        }
+        self.hand_over(index, Command::SelectModel { asker, model }, None).await
     }
 
     /// Tells a session that is followed, or the one used last.
     async fn tell(&mut self, session: Option<SessionId>, command: Command) -> Outcome {
         let Some(session) = session.or_else(|| self.current.clone()) else {
-            return self.send_code(ErrorCode::MissingField, None).await;
+            return self.send_missing("session_id").await;
         };
         let index = match self.following(&session) {
-            Some(index) => index,
-            None => match self.follow(&session, None).await {
-                Ok(_) => self.follows.len() - 1,
-                Err(refused) => return self.send_code(refused.into(), None).await,
-            },
+            Some(index) => Ok(index),
+            None => self.follow(&session, None).await.map(|_| self.follows.len() - 1),
         };
-        match self.follows[index].handle.tell(command) {
-            Ok(()) => Ok(()),
-            Err(_) => self.send_code(ErrorCode::Busy, None).await,
-        }
-    }
-
-    async fn resume(&mut self, session: SessionId, position: Option<Position>) -> Outcome {
-        if let Some(index) = self.following(&session) {
-            self.follows.swap_remove(index);
-        }
-        if self.follows.len() >= MAX_FOLLOWED {
-            return self.send_code(ErrorCode::Busy, None).await;
-        }
-        match self.follow(&session, position).await {
-            Ok(followed) => {
-                let Followed { cursor, resumed, mode, .. } = followed;
-                let status = ServerFrame::status(clock::now());
-                self.send(&status.following(&session, cursor, mode, resumed)).await?;
-                self.pump(None).await
-            }
+        match index {
+            Ok(index) => self.hand_over(index, command, None).await,
             Err(refused) => self.send_code(refused.into(), None).await,
         }
     }
 
-    fn following(&self, session: &SessionId) -> Option<usize> {
-        self.follows.iter().position(|follow| follow.handle.id() == session)
-    }
-
-    /// Follows a session of this user that is in memory or in the archive.
-    async fn follow(
+    async fn hand_over(
         &mut self,
-        session: &SessionId,
-        position: Option<Position>,
-    ) -> Result<Followed, FollowRefused> {
-        // A session that is just leaving memory does not answer; the task that comes after it does.
-        for _ in 0..2 {
-            let handle = self.gateway.find_session(session, &self.identity.user).await?;
-            match self.attach(handle, position).await {
-                Err(FollowRefused::Unavailable) => {}
-                answered @ (Ok(_) | Err(FollowRefused::NotFound | FollowRefused::Deleted)) => {
-                    return answered;
-                }
+        index: usize,
+        command: Command,
+        client: Option<&ClientMessageId>,
+    ) -> Outcome {
+        match self.follows[index].handle.tell(command) {
+            Ok(()) => Ok(()),
+            Err(NotTaken::Full) => self.send_code(ErrorCode::Busy, client).await,
+            Err(NotTaken::Over) => {
+                // The next frame finds the task that comes after it.
+                self.follows.swap_remove(index);
+                self.send_code(ErrorCode::ServiceError, client).await
             }
         }
-        Err(FollowRefused::Unavailable)
     }
 
-    async fn attach(
-        &mut self,
-        handle: Handle,
-        resume: Option<Position>,
-    ) -> Result<Followed, FollowRefused> {
-        let (reply, answer) = oneshot::channel();
-        let outbox = self.outbox.clone();
-        let follow = Command::Follow { connection: self.id, outbox, resume, reply };
-        handle.tell(follow).map_err(|_| FollowRefused::Unavailable)?;
-        let followed = answer.await.map_err(|_| FollowRefused::Unavailable)??;
-        let cursor = followed.cursor.seq;
-        let journal = followed.journal.clone();
-        let replay = journal.read(Log::head).seq;
-        self.current = Some(handle.id().clone());
-        let mode = followed.mode;
-        self.follows.push(Follow { handle, journal, cursor, replay, mode });
-        Ok(followed)
-    }
-
-    /// Writes what is new.
-    ///
-    /// The heads are looked up first and the private frames second: what was said privately before an event was appended is in
-    /// the mailbox by the time the event is seen, so an ack never comes after the answer it precedes.
-    async fn pump(&mut self, first: Option<Private>) -> Outcome {
-        let heads: Vec<(SessionId, Seq)> = self
-            .follows
-            .iter()
-            .map(|follow| (follow.handle.id().clone(), follow.journal.read(Log::head).seq))
-            .collect();
-        let mut waiting = VecDeque::from_iter(first);
-        while let Ok(private) = self.private.try_recv() {
-            waiting.push_back(private);
-        }
-        for Private { session, after, frame } in waiting {
-            self.catch_up(&session, after).await?;
-            self.send(&frame).await?;
-        }
-        for (session, head) in heads {
-            self.catch_up(&session, head).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes the session's log from the cursor through a position.
-    async fn catch_up(&mut self, session: &SessionId, through: Seq) -> Outcome {
-        while let Some(index) = self.following(session) {
-            let Follow { journal, cursor, replay, .. } = &self.follows[index];
-            let (from, replay) = (*cursor, *replay);
-            let (next, head) = journal.read(|log| (log.after(from, through), log.head()));
-            match next {
-                Ok(None) => return Ok(()),
-                Ok(Some(delivery)) => {
-                    self.follows[index].cursor = delivery.last;
-                    let own = matches!(&delivery.event, Event::Written(written)
-                        if written.origin == Some(self.id) && delivery.last > replay);
-                    if !own {
-                        self.send(&ServerFrame::delivery(session, head, delivery)).await?;
-                    }
-                }
-                // Too far behind even for merging: the client starts over from history.
-                Err(_) => {
-                    self.follows[index].cursor = head.seq;
-                    let mode = self.follows[index].mode;
-                    let status = ServerFrame::status(clock::now());
-                    self.send(&status.following(session, head, mode, Some(false))).await?;
-                }
+    async fn resume(&mut self, session: SessionId, position: Option<Position>) -> Outcome {
+        self.leave(&session);
+        match self.follow(&session, position).await {
+            Ok(Followed { cursor, resumed, mode, .. }) => {
+                let status = ServerFrame::status(clock::now());
+                self.send(&status.following(&session, cursor, mode, resumed)).await
             }
+            Err(FollowRefused::NotFound) => self.send_code(ErrorCode::ResumeFailed, None).await,
+            Err(refused) => self.send_code(refused.into(), None).await,
         }
-        Ok(())
     }
 
     async fn authenticate(&mut self, token: &str) -> Outcome {
@@ -469,7 +388,8 @@ impl Connection {
 
     async fn expire(&mut self) -> Outcome {
         if self.noticed_expiry {
-            self.send_code(ErrorCode::ExpiredToken, None).await?;
+            let body = self.error_body(ErrorCode::ExpiredToken, None).fatal();
+            self.send_error(body, None).await?;
             return Err(Farewell::Close(CloseCode::TokenExpired));
         }
         self.noticed_expiry = true;
@@ -501,6 +421,11 @@ impl Connection {
         self.send_error(ErrorBody { retry_after: Some(ms.max(1)), ..body }, client).await
     }
 
+    async fn send_missing(&mut self, field: &str) -> Outcome {
+        let body = self.error_body(ErrorCode::MissingField, Some(format!("field: {field}")));
+        self.send_error(body, None).await
+    }
+
     async fn send_code(&mut self, code: ErrorCode, client: Option<&ClientMessageId>) -> Outcome {
         let body = self.error_body(code, None);
         self.send_error(body, client).await
@@ -514,12 +439,40 @@ impl Connection {
         self.write(Message::Text(frame.to_json().into())).await
     }
 
+    /// Writes one frame. Shutdown and being cut off do not wait for a reader that takes its time.
     async fn write(&mut self, message: Message) -> Outcome {
-        match timeout(PROGRESS, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Farewell::Gone),
-            Err(_) => Err(Farewell::Close(CloseCode::SlowConsumer)),
+        let (cut_off, drain) = (self.cut_off.clone(), self.gateway.drain.clone());
+        tokio::select! {
+            written = timeout(PROGRESS, self.socket.send(message)) => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(Farewell::Gone),
+                Err(_) => Err(Farewell::Close(CloseCode::SlowConsumer)),
+            },
+            code = cut_off.cut() => Err(Farewell::Close(code)),
+            () = drain.cancelled() => Err(Farewell::Close(CloseCode::GoingAway)),
         }
+    }
+}
+
+/// Frames a client may send in a while, whatever they are: beyond it they cost more than they can be worth.
+const FRAMES: u32 = 500;
+/// That while.
+const FRAMES_IN: Duration = Duration::from_secs(10);
+
+/// Counts frames.
+#[derive(Debug, Default)]
+struct Pace {
+    since: Option<Deadline>,
+    frames: u32,
+}
+
+impl Pace {
+    fn allows(&mut self, now: Deadline) -> bool {
+        if self.since.is_none_or(|since| now.duration_since(since) >= FRAMES_IN) {
+            *self = Self { since: Some(now), frames: 0 };
+        }
+        self.frames += 1;
+        self.frames <= FRAMES
     }
 }
 
@@ -550,6 +503,7 @@ impl From<FollowRefused> for ErrorCode {
             FollowRefused::NotFound => Self::NotFound,
             FollowRefused::Deleted => Self::SessionClosed,
             FollowRefused::Unavailable => Self::DatabaseError,
+            FollowRefused::TooMany => Self::Busy,
         }
     }
 }

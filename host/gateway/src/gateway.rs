@@ -36,6 +36,8 @@ pub(crate) struct Gateway {
     pub(crate) prefix: String,
     /// Sessions and connections, so that shutdown can wait for them.
     pub(crate) tasks: TaskTracker,
+    /// Sockets that speak plain HTTP; shutdown does not wait for them for long.
+    pub(crate) sockets: TaskTracker,
     /// Nothing new; let answers finish.
     pub(crate) drain: CancellationToken,
     /// Answers are cut short.

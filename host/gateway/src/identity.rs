@@ -53,6 +53,7 @@ pub(crate) struct Seal {
     signing: EncodingKey,
     verifying: Vec<DecodingKey>,
     validation: Validation,
+    leeway_ms: u64,
 }
 
 impl fmt::Debug for Seal {
@@ -82,6 +83,7 @@ impl Seal {
             signing: EncodingKey::from_secret(secrets.first()?),
             verifying: secrets.iter().map(|secret| DecodingKey::from_secret(secret)).collect(),
             validation,
+            leeway_ms: auth.leeway.as_secs() * 1_000,
         })
     }
 
@@ -93,7 +95,10 @@ impl Seal {
         let mut refused = TokenRefused::Invalid;
         for key in &self.verifying {
             match jsonwebtoken::decode::<Claims>(token, key, &self.validation) {
-                Ok(data) => return data.claims.into_identity().ok_or(TokenRefused::Invalid),
+                Ok(data) => {
+                    let identity = data.claims.into_identity(self.leeway_ms);
+                    return identity.ok_or(TokenRefused::Invalid);
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
                     refused = TokenRefused::Expired;
                 }
@@ -126,9 +131,10 @@ impl Seal {
 }
 
 impl Claims {
-    fn into_identity(self) -> Option<Identity> {
+    /// The leeway holds as long as the token does: a socket closes when an upgrade would be refused.
+    fn into_identity(self, leeway_ms: u64) -> Option<Identity> {
         let user = self.user_id.filter(|user| !user.is_empty()).or(self.sub)?;
-        let expires = Instant(self.exp.saturating_mul(1_000));
+        let expires = Instant(self.exp.saturating_mul(1_000).saturating_add(leeway_ms));
         Some(Identity { user: UserId::parse(&user)?, expires })
     }
 }

@@ -130,8 +130,7 @@ fn endpoints(plugin: &Plugin) -> Result<Endpoints, PluginError> {
         let destination = Destination::parse(url.as_str()).map_err(|source| {
             PluginError::Endpoint { id: plugin.id.clone(), endpoint: name.clone(), source }
         })?;
-        let bearer = key.clone().map(|key| (KEY_SCHEME.to_owned(), key));
-        let credentials = bearer.into_iter().collect();
+        let credentials = BTreeMap::from([(KEY_SCHEME.to_owned(), key.clone())]);
         endpoints.insert(name.clone(), Endpoint { destination, credentials });
     }
     Ok(Endpoints(endpoints))

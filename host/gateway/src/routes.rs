@@ -1,19 +1,22 @@
 //! Every route of the gateway, one file a resource. What all responses share is here: security headers and the host check.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Serialize;
+use sluice_chat::id::UserId;
 
 use crate::gateway::Gateway;
-use crate::identity::{Identity, TokenRefused};
+use crate::identity::TokenRefused;
 
 mod chat;
 mod health;
@@ -43,6 +46,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
     };
     let routes = routes.route(&home, get(page::page));
     routes
+        .layer(middleware::from_fn(answer_in_time))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), check_host))
         .layer(middleware::map_response(secured))
         .with_state(Arc::clone(gateway))
@@ -84,6 +88,16 @@ async fn check_host(State(hosts): State<Arc<HostCheck>>, request: Request, next:
     }
 }
 
+/// How long a request may take until its response begins, its own body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+async fn answer_in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::TookTooLong.into_response(),
+    }
+}
+
 /// The headers that every response carries.
 async fn secured(mut response: Response) -> Response {
     const HEADERS: [(&str, &str); 5] = [
@@ -121,6 +135,8 @@ pub(crate) enum Refusal {
     MethodNotAllowed,
     /// Something is wrong with the request.
     BadRequest(&'static str),
+    /// The request did not come in time, or could not be answered in time.
+    TookTooLong,
     /// As many connections as allowed are open.
     TooManyConnections,
     /// Full, going down, or not able to read the archive now.
@@ -154,6 +170,9 @@ impl IntoResponse for Refusal {
                 (StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST", "not with this method")
             }
             Self::BadRequest(what) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", what),
+            Self::TookTooLong => {
+                (StatusCode::REQUEST_TIMEOUT, "BAD_REQUEST", "the request took too long")
+            }
             Self::TooManyConnections => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "CONNECTION_LIMIT_EXCEEDED",
@@ -192,10 +211,16 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Who calls, by the header alone: a token in an address ends up in logs.
-fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, Refusal> {
-    let token = bearer(headers).ok_or(Refusal::Unauthorized)?;
-    Ok(gateway.seal.verify(token)?)
+/// Who calls, by the header alone: a token in an address ends up in logs. Asked before a body is waited for.
+struct Caller(UserId);
+
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Refusal> {
+        let token = bearer(&parts.headers).ok_or(Refusal::Unauthorized)?;
+        Ok(Self(gateway.seal.verify(token)?.user))
+    }
 }
 
 /// A text of ours with its type and what a page may load.

@@ -13,7 +13,7 @@ use sluice_sandbox::{Sandbox, SandboxSettings};
 use sluice_upstream::{Timeouts, Upstream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +31,8 @@ use crate::settings::{Model, Plugin, Settings};
 
 /// Bytes of frames that a session keeps for replay beside its running answer.
 const REPLAY_BYTES: usize = 256 * 1024;
+/// How long responses under way are waited for once all chats are done.
+const LAST_RESPONSES: Duration = Duration::from_secs(1);
 /// How much of the grace period is left to mark, store and say goodbye once answers are cut short.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -138,7 +140,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         Seal::new(&auth).ok_or_else(|| internal(anyhow::anyhow!("no secret to sign with")))?;
     let age_ms = u64::try_from(session.reconnect_timeout.as_millis()).unwrap_or(u64::MAX);
     let means = Means {
-        archive: archive.clone(),
+        archive,
         catalog: Arc::new(ArcSwap::from_pointee(catalog)),
         upstream,
         patience: Patience {
@@ -162,6 +164,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         origins: server.allowed_origins,
         prefix: server.path_prefix,
         tasks: TaskTracker::new(),
+        sockets: TaskTracker::new(),
         drain: CancellationToken::new(),
         halt: CancellationToken::new(),
     });
@@ -173,13 +176,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
     let app = routes::all(&gateway, hosts);
 
     let mut services = JoinSet::new();
-    services.spawn(accept::serve(
-        listener,
-        app,
-        server.max_connections,
-        gateway.tasks.clone(),
-        gateway.drain.clone(),
-    ));
+    services.spawn(accept::serve(listener, app, gateway.sockets.clone(), gateway.drain.clone()));
     let (swept, ttl) = (Arc::clone(&gateway), session.ttl);
     services
         .spawn(every(session.cleanup_interval, gateway.drain.clone(), move || swept.sweep(ttl)));
@@ -192,12 +189,14 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
     services.spawn(ignore_hangups(hangup, gateway.drain.clone()));
     announce(address, &gateway.prefix, &offered);
 
-    tokio::select! {
-        () = stop.asked() => {}
-        _ = services.join_next() => tracing::error!("a service ended on its own"),
-    }
+    let died = tokio::select! {
+        () = stop.asked() => false,
+        _ = services.join_next() => true,
+    };
     let ended = drain(&gateway, services, stop, server.shutdown_timeout).await;
-    archive.close().await;
+    if died {
+        return Err(internal(anyhow::anyhow!("a service ended on its own")));
+    }
     Ok(ended)
 }
 
@@ -269,9 +268,13 @@ async fn drain(
     let deadline = Instant::now() + grace;
     gateway.drain.cancel();
     gateway.tasks.close();
+    gateway.sockets.close();
     let finished = async {
         gateway.tasks.wait().await;
         while services.join_next().await.is_some() {}
+        // A peer that does not take its response must not hold up the rest.
+        drop(timeout(LAST_RESPONSES, gateway.sockets.wait()).await);
+        gateway.means.archive.close().await;
     };
     tokio::pin!(finished);
     let in_time = async {

@@ -1,7 +1,7 @@
 //! A session: one task that owns a turn and a log, and the handle others speak to it by.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use sluice_archive::Archive;
@@ -12,6 +12,7 @@ use sluice_chat::turn::{Asker, ConnectionId, Input, Mode};
 use sluice_upstream::Upstream;
 use sluice_wire::close::CloseCode;
 use sluice_wire::server::ServerFrame;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -57,7 +58,9 @@ pub(crate) struct Private {
     /// Everything up to here is to be shown before it.
     pub(crate) after: Seq,
     /// The frame.
-    pub(crate) frame: ServerFrame,
+    pub(crate) frame: Box<ServerFrame>,
+    /// Whether the session is over for good, so that nobody can follow it any more.
+    pub(crate) last: bool,
 }
 
 /// The way to one connection.
@@ -69,6 +72,8 @@ pub(crate) struct Outbox {
     pub(crate) moved: Arc<Notify>,
     /// Cuts the connection off.
     pub(crate) cut_off: CutOff,
+    /// Gone once the connection follows this session no more.
+    pub(crate) follows: Weak<()>,
 }
 
 /// Ends a connection from outside of it. The first reason counts.
@@ -117,6 +122,9 @@ pub(crate) enum FollowRefused {
     /// The archive cannot be read now.
     #[error("the session cannot be read now")]
     Unavailable,
+    /// The connection follows as many as it may.
+    #[error("no more sessions can be followed")]
+    TooMany,
 }
 
 /// What a session is told.
@@ -129,8 +137,6 @@ pub(crate) enum Command {
         resume: Option<Position>,
         reply: oneshot::Sender<Result<Followed, FollowRefused>>,
     },
-    /// A connection is gone.
-    Leave(ConnectionId),
     /// Something for the turn.
     Turn(Input),
     /// Another model is to answer from here on.
@@ -141,10 +147,16 @@ pub(crate) enum Command {
     Retire,
 }
 
-/// The session cannot take another command now.
+/// The session did not take a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the session takes no more commands now")]
-pub(crate) struct Overrun;
+pub(crate) enum NotTaken {
+    /// Too many wait.
+    #[error("the session takes no more commands now")]
+    Full,
+    /// Its task is over; another one may take its place.
+    #[error("the session left memory")]
+    Over,
+}
 
 /// Whether a session may leave memory.
 #[derive(Debug, Default)]
@@ -230,9 +242,12 @@ impl Handle {
     }
 
     /// Tells the session, without waiting.
-    pub(crate) fn tell(&self, command: Command) -> Result<(), Overrun> {
+    pub(crate) fn tell(&self, command: Command) -> Result<(), NotTaken> {
         self.activity.touch();
-        self.inbox.try_send(command).map_err(|_| Overrun)
+        self.inbox.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => NotTaken::Full,
+            TrySendError::Closed(_) => NotTaken::Over,
+        })
     }
 
     /// Lets the session leave memory, if it agrees that nobody needs it. Does not count as activity.

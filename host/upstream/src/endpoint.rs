@@ -11,7 +11,8 @@ pub struct Endpoint {
     /// Where it is.
     pub destination: Destination,
     /// What may be added to requests. A scheme of one endpoint is unknown at any other.
-    pub credentials: BTreeMap<String, Credential>,
+    /// One that is known and adds nothing is `None`: for servers that want no key.
+    pub credentials: BTreeMap<String, Option<Credential>>,
 }
 
 /// The endpoints of one plugin instance, by name.

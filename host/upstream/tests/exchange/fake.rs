@@ -49,8 +49,8 @@ impl Fake {
 pub(crate) fn endpoints(address: &str) -> Endpoints {
     let destination = Destination::parse(address).expect("a destination");
     let credentials = BTreeMap::from([
-        ("bearer".to_owned(), Credential::bearer("sk-canary").expect("a credential")),
-        ("key".to_owned(), Credential::header("x-api-key", "sk-canary").expect("a credential")),
+        ("bearer".to_owned(), Credential::bearer("sk-canary").ok()),
+        ("key".to_owned(), Credential::header("x-api-key", "sk-canary").ok()),
     ]);
     let endpoint = Endpoint { destination, credentials };
     Endpoints(BTreeMap::from([("api".to_owned(), endpoint)]))

@@ -15,7 +15,7 @@ const SSE: &str =
 const SHORT: Duration = Duration::from_millis(50);
 
 fn upstream() -> Upstream {
-    Upstream::new(std::time::Duration::from_secs(10)).expect("a client")
+    Upstream::new(Duration::from_secs(10)).expect("a client")
 }
 
 /// Sends the request and lets the fake answer with this beginning.

@@ -1,0 +1,229 @@
+//! The part of a session that is about its answer: asking, showing, saving as it grows, committing.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_archive::{Answer, Outcome as Ended};
+use sluice_chat::answer::Ending;
+use sluice_chat::event::{ChatEvent, ErrorKind};
+use sluice_chat::history::{self, Spoken};
+use sluice_chat::log::{AnswerEnd, AnswerHead, Log};
+use sluice_chat::request::ChatRequest;
+use sluice_chat::turn::{Closing, Input, Outcome, Question, Refusal, Sender};
+use tokio::time::Instant as Deadline;
+
+use super::Session;
+use crate::ask::{self, Heard};
+use crate::session::Means;
+use crate::{clock, fresh};
+
+/// How old an unsaved piece of an answer may get.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
+/// How many bytes of an answer may be unsaved, at least.
+const CHECKPOINT_BYTES: usize = 1_024;
+
+/// The answer that runs, as far as the archive needs to know it.
+pub(super) struct Running {
+    stored: Answer,
+    prompt_bytes: usize,
+    /// Bytes of text that the archive has.
+    saved_bytes: usize,
+    last_checkpoint: Deadline,
+}
+
+impl Session {
+    /// Finds the last user message, to answer it again.
+    pub(super) async fn recall(&mut self) -> Result<Question, Refusal> {
+        let catalog = self.means.catalog.load_full();
+        let route = catalog.find(self.model.as_ref()).ok_or(Refusal::InvalidModel)?;
+        let last = self.means.archive.last_user_message(&self.id).await.map_err(|error| {
+            tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not read a session");
+            Refusal::NotStored
+        })?;
+        let last = last.ok_or(Refusal::NothingToAnswer)?;
+        self.asked = Some((last.id.clone(), last.seq));
+        Ok(Question { message: last.id, answer: fresh::message(), model: route.id.clone() })
+    }
+
+    /// Shows that an answer begins, and asks for it.
+    pub(super) async fn ask(&mut self, question: Question) -> Option<Input> {
+        let reserved = self.reserve(2).await;
+        let head = AnswerHead {
+            answer: question.answer.clone(),
+            in_reply_to: question.message.clone(),
+            model: question.model.clone(),
+        };
+        let first_seq = self.append(|log, now| log.loading(head, now));
+        let context =
+            if reserved { self.context(&question).await } else { Err(Refusal::NotStored) };
+        let prompt_bytes = context.as_ref().map_or(0, |(_, bytes)| *bytes);
+        self.running = Some(Running {
+            stored: Answer {
+                session: self.id.clone(),
+                fence: self.fence,
+                id: question.answer,
+                in_reply_to: question.message,
+                first_seq,
+                last_seq: first_seq,
+                model: Some(question.model),
+                text: String::new(),
+                upstream_request_id: None,
+                started: clock::now(),
+                first_piece: None,
+            },
+            prompt_bytes,
+            saved_bytes: 0,
+            last_checkpoint: Deadline::now(),
+        });
+        match context {
+            Ok((question, _)) => {
+                // From here on a crash leaves a mark.
+                self.checkpoint();
+                let Means { upstream, patience, .. } = self.means.as_ref();
+                let asking = ask::ask(question, upstream.clone(), patience.clone());
+                self.asking = Some(Box::pin(asking));
+                None
+            }
+            Err(_) => Some(failed(ErrorKind::Other)),
+        }
+    }
+
+    /// The conversation up to the message that is to be answered, and its size in bytes.
+    async fn context(&mut self, question: &Question) -> Result<(ask::Question, usize), Refusal> {
+        let catalog = self.means.catalog.load_full();
+        let route = catalog.find(Some(&question.model)).ok_or(Refusal::InvalidModel)?;
+        let limit = self.means.budget.messages.max(1);
+        // Answers given to it earlier come after it and stay out.
+        let after = self.asked.as_ref().map(|(_, seq)| seq.next());
+        let newest = self.means.archive.messages(&self.id, after, limit).await.map_err(|error| {
+            tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not read a session");
+            Refusal::NotStored
+        })?;
+        let spoken: Vec<Spoken> = newest
+            .into_iter()
+            .map(|message| Spoken { by_user: message.sender == Sender::User, text: message.text })
+            .collect();
+        let prompt = route.system_prompt.as_deref().or(self.means.system_prompt.as_deref());
+        let messages = history::context(prompt, &spoken, self.means.budget);
+        let bytes =
+            spoken.iter().map(|said| said.text.len()).sum::<usize>() + prompt.map_or(0, str::len);
+        let request = ChatRequest {
+            model: route.upstream_model.clone(),
+            messages,
+            max_output_tokens: route.max_output_tokens,
+            stream: true,
+            ..ChatRequest::default()
+        };
+        Ok((ask::Question { route: Arc::clone(route), request }, bytes))
+    }
+
+    /// Takes in what the provider said.
+    pub(super) async fn hear(&mut self, heard: Heard) {
+        let input = match heard {
+            Heard::Said(events) => self.heard_events(events),
+            Heard::Ended(ended) => {
+                self.asking = None;
+                Input::Ended(match ended {
+                    Ok(reason) => Outcome { ending: Ending::from(&reason), failure: None },
+                    Err(error) => {
+                        let kind = error.kind();
+                        tracing::warn!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "an answer failed");
+                        Outcome { ending: Ending::Error, failure: Some(kind) }
+                    }
+                })
+            }
+        };
+        self.apply(input).await;
+    }
+
+    /// Text and usage of some events; what a chat client has no frame for is left to those who have.
+    fn heard_events(&mut self, events: Vec<ChatEvent>) -> Input {
+        let mut text = String::new();
+        let mut usage = None;
+        for event in events {
+            match event {
+                ChatEvent::Text(more) => text.push_str(&more),
+                ChatEvent::Usage(told) => usage = Some(told),
+                ChatEvent::UpstreamId { name, value } => {
+                    if let Some(running) = &mut self.running
+                        && name == "request"
+                    {
+                        running.stored.upstream_request_id = Some(value);
+                    }
+                }
+                ChatEvent::Reasoning(_)
+                | ChatEvent::ToolDelta(_)
+                | ChatEvent::Finish(_)
+                | ChatEvent::Other(_) => {}
+            }
+        }
+        Input::Said { text, usage }
+    }
+
+    pub(super) async fn show(&mut self, text: &str) -> Option<Input> {
+        if !self.reserve(2).await {
+            // A number that is not reserved may be given out twice after a crash.
+            self.asking = None;
+            return Some(failed(ErrorKind::Other));
+        }
+        let seq = self.append(|log, now| log.text(text, now));
+        let length = self.scribe.read(|log| log.running_text().map_or(0, str::len));
+        let Some(running) = &mut self.running else { return None };
+        running.stored.last_seq = seq;
+        running.stored.first_piece.get_or_insert_with(clock::now);
+        // Each checkpoint is the whole text: the longer it is the rarer they get.
+        if length - running.saved_bytes >= CHECKPOINT_BYTES.max(length / 16) {
+            self.checkpoint();
+        }
+        None
+    }
+
+    /// When what was said since the last checkpoint is to be saved.
+    pub(super) fn checkpoint_due(&self) -> Option<Deadline> {
+        let running = self.running.as_ref()?;
+        let length = self.scribe.read(|log| log.running_text().map_or(0, str::len));
+        (length > running.saved_bytes).then(|| running.last_checkpoint + CHECKPOINT_EVERY)
+    }
+
+    /// Hands what was said so far to the archive, without waiting.
+    pub(super) fn checkpoint(&mut self) {
+        let text = self.running_text();
+        let Some(running) = &mut self.running else { return };
+        running.saved_bytes = text.len();
+        running.last_checkpoint = Deadline::now();
+        self.means.archive.checkpoint(Answer { text, ..running.stored.clone() });
+    }
+
+    fn running_text(&self) -> String {
+        self.scribe.read(|log| log.running_text().unwrap_or_default().to_owned())
+    }
+
+    /// Stores the whole answer. What cannot be stored is not shown as finished.
+    pub(super) async fn commit(&mut self, closing: &Closing) -> bool {
+        let text = self.running_text();
+        let Some(running) = &self.running else { return false };
+        let tokens = closing.tokens(running.prompt_bytes, text.len());
+        let last_seq = self.scribe.read(Log::head).seq.next();
+        let answer = Answer { text, last_seq, ..running.stored.clone() };
+        let ended = Ended { ending: closing.ending, tokens: Some(tokens), at: clock::now() };
+        match self.means.archive.finish(answer, ended).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not store an answer");
+                false
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, closing: &Closing) {
+        let Some(running) = self.running.take() else { return };
+        let said = self.scribe.read(|log| log.running_text().map_or(0, str::len));
+        let tokens = closing.tokens(running.prompt_bytes, said);
+        self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, tokens }, now));
+    }
+}
+
+fn failed(kind: ErrorKind) -> Input {
+    Input::Ended(Outcome { ending: Ending::Error, failure: Some(kind) })
+}
