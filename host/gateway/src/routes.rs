@@ -17,6 +17,7 @@ use crate::identity::{Identity, TokenRefused};
 
 mod chat;
 mod health;
+mod openai;
 mod page;
 mod sessions;
 
@@ -30,6 +31,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         .merge(sessions::routes())
         .merge(health::routes())
         .merge(page::parts())
+        .nest(openai::PATH, openai::routes())
         .fallback(|| async { Refusal::NotFound })
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed });
     let home = format!("{}/", gateway.prefix);
@@ -38,7 +40,13 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         prefix => {
             let to_home = Redirect::permanent(&home);
             let beside = Router::new().route(prefix, get(async move || to_home));
-            beside.nest(prefix, routes).fallback(|| async { Refusal::NotFound })
+            let beside = beside.nest(prefix, routes).fallback(|| async { Refusal::NotFound });
+            // A gateway that is all below `/v1` has that path for itself.
+            if prefix == openai::PATH {
+                beside
+            } else {
+                beside.nest(openai::PATH, openai::routes())
+            }
         }
     };
     let routes = routes.route(&home, get(page::page));

@@ -22,6 +22,7 @@ use sluice_chat::turn::{
     Asker, Closing, ConnectionId, Effect, Input, Mode, Outcome, Question, Refusal, Saved, Say,
     Sender, Turn,
 };
+use sluice_upstream::Blobs;
 use sluice_wire::close::CloseCode;
 use sluice_wire::error::{ErrorBody, ErrorCode};
 use sluice_wire::server::ServerFrame;
@@ -460,7 +461,7 @@ impl Session {
             stream: true,
             ..ChatRequest::default()
         };
-        Ok((ask::Question { route: Arc::clone(route), request }, bytes))
+        Ok((ask::Question { route: Arc::clone(route), request, blobs: Blobs::default() }, bytes))
     }
 
     /// Takes in what the provider said.
