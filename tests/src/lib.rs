@@ -7,6 +7,7 @@
 mod answer;
 mod browser;
 mod client;
+mod events;
 mod gateway;
 mod http;
 mod local_model;
@@ -21,6 +22,7 @@ use std::{future::Future, time::Duration};
 pub use answer::Answer;
 pub use browser::{Browser, Page};
 pub use client::{Client, Dial, Refusal};
+pub use events::Events;
 pub use gateway::{Ended, Gateway};
 pub use http::{Call, Reply};
 pub use local_model::LocalModel;
