@@ -15,7 +15,7 @@ const BUDGET_BYTES: usize = 256 * 1024 * 1024;
 /// What the budget counts in.
 const UNIT_BYTES: usize = 1024;
 /// How long a body may wait for its part of the budget.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
+const ROOM_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a body that has begun may pause.
 const PAUSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long all of it may take.

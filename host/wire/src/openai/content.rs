@@ -5,7 +5,7 @@ use sluice_chat::request::{Content, Extra, Part, ToolContent};
 use super::attachment;
 use super::bad_request::{BadRequest, Fault};
 use super::intake::Intake;
-use super::object::{Object, entries};
+use super::object::{Object, Text, entries};
 
 /// What `content` is to be.
 const EXPECTED: &str = "text or a list of parts";
@@ -55,7 +55,7 @@ fn part(text: &str, path: String, intake: &mut Intake) -> Result<Part, BadReques
         "image_url" => image(object, intake),
         "input_audio" => {
             let mut inside = object.object("input_audio", intake)?;
-            let data: String = inside.required("data", "text")?;
+            let Text(data) = inside.required("data", "text")?;
             let format: String = inside.required("format", "text")?;
             let blob = attachment::audio(&data, &format, inside.path("data"), intake)?;
             Ok(Part { content: Content::Audio(blob), extras: object.extras() })
@@ -72,7 +72,7 @@ fn part(text: &str, path: String, intake: &mut Intake) -> Result<Part, BadReques
 /// What stands beside the address inside `image_url`, `detail` above all, goes to the part's extras.
 fn image(mut object: Object<'_>, intake: &mut Intake) -> Result<Part, BadRequest> {
     let mut inside = object.object("image_url", intake)?;
-    let url: String = inside.required("url", "text")?;
+    let Text(url) = inside.required("url", "text")?;
     let blob = attachment::image(&url, inside.path("url"), intake)?;
     let mut extras = inside.extras();
     extras.extend(object.extras());
@@ -82,7 +82,7 @@ fn image(mut object: Object<'_>, intake: &mut Intake) -> Result<Part, BadRequest
 fn file(mut object: Object<'_>, text: &str, intake: &mut Intake) -> Result<Part, BadRequest> {
     let mut inside = object.object("file", intake)?;
     let name: Option<String> = inside.optional("filename", "text")?;
-    let Some(data) = inside.optional::<String>("file_data", "text")? else {
+    let Some(Text(data)) = inside.optional("file_data", "text")? else {
         // A file that the vendor has already.
         let whole = Extra { key: "file".to_owned(), value: text.to_owned() };
         return Ok(Part { content: Content::Other(whole), extras: Vec::new() });

@@ -1,9 +1,11 @@
 //! A JSON object that is read field by field, so that what nobody asked for is left over, and word for word as it came.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_chat::request::Extra;
 
@@ -111,6 +113,11 @@ impl<'a> Object<'a> {
         told.map(|(key, raw)| Extra { key, value: raw.get().to_owned() }).collect()
     }
 }
+
+/// A text that may be long: lent by the body, unless something in it is escaped.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The entries of a list with the path of each; none when it is no list.
 pub(super) fn entries<'a>(
