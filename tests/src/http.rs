@@ -6,7 +6,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::patiently;
+use crate::{Events, patiently};
 
 /// A request on its way to the gateway.
 #[derive(Debug)]
@@ -68,6 +68,20 @@ impl Call {
 
     /// Sends it and reads the answer to its end.
     pub async fn send(self) -> Reply {
+        let mut bytes = Vec::new();
+        let mut stream = self.begin().await;
+        let whole = async { stream.read_to_end(&mut bytes).await.expect("the answer has an end") };
+        patiently("an HTTP answer", whole).await;
+        Reply::parse(&bytes)
+    }
+
+    /// Sends it and reads the answer event by event.
+    pub async fn events(self) -> Events {
+        Events::new(self.begin().await)
+    }
+
+    /// Sends it; the answer is the caller's to read, or not.
+    pub async fn begin(self) -> TcpStream {
         let Self { address, method, path, host, headers, body } = self;
         let host = host.unwrap_or_else(|| address.clone());
         let mut request =
@@ -76,14 +90,12 @@ impl Call {
             request.extend([&name, ": ", &value, "\r\n"]);
         }
         request.extend(["Content-Length: ", &body.len().to_string(), "\r\n\r\n", &body]);
-        let mut bytes = Vec::new();
-        patiently("an HTTP answer", async {
+        patiently("the gateway to take a request", async {
             let mut stream = TcpStream::connect(&address).await.expect("the gateway listens");
             stream.write_all(request.as_bytes()).await.expect("the request is taken");
-            stream.read_to_end(&mut bytes).await.expect("the answer has an end");
+            stream
         })
-        .await;
-        Reply::parse(&bytes)
+        .await
     }
 }
 

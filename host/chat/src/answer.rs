@@ -1,6 +1,6 @@
 //! One answer: how it may end, what it cost, and the order in which a provider has to tell it.
 
-use crate::event::{ChatEvent, FinishReason};
+use crate::event::{ChatEvent, FinishReason, Usage};
 
 /// How an answer ended. The wire and the archive know it by [`Ending::as_str`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +72,18 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// As the provider reported, or guessed from the bytes of prompt and answer at four bytes a token.
+    pub fn counted(told: Option<&Usage>, prompt_bytes: usize, answer_bytes: usize) -> Self {
+        let guess = |bytes: usize| (bytes as u64).div_ceil(4);
+        let input = told.and_then(|usage| usage.input_tokens);
+        let output = told.and_then(|usage| usage.output_tokens);
+        Self {
+            input: input.unwrap_or_else(|| guess(prompt_bytes)),
+            output: output.unwrap_or_else(|| guess(answer_bytes)),
+            estimated: input.is_none() || output.is_none(),
+        }
+    }
+
     /// Prompt and answer together.
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)
@@ -150,7 +162,7 @@ impl From<&FinishReason> for Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{ToolDelta, Usage};
+    use crate::event::ToolDelta;
 
     fn text() -> ChatEvent {
         ChatEvent::Text("hi".to_owned())

@@ -220,19 +220,7 @@ pub struct Closing {
 impl Closing {
     /// What was used: as reported, or guessed from the bytes of prompt and answer at four bytes a token.
     pub fn tokens(&self, prompt_bytes: usize, answer_bytes: usize) -> Tokens {
-        let guess = |bytes: usize| (bytes as u64).div_ceil(4);
-        let told = self.usage.as_ref();
-        match told.map(|usage| (usage.input_tokens, usage.output_tokens)) {
-            Some((Some(input), Some(output))) => Tokens { input, output, estimated: false },
-            Some((input, output)) => Tokens {
-                input: input.unwrap_or_else(|| guess(prompt_bytes)),
-                output: output.unwrap_or_else(|| guess(answer_bytes)),
-                estimated: true,
-            },
-            None => {
-                Tokens { input: guess(prompt_bytes), output: guess(answer_bytes), estimated: true }
-            }
-        }
+        Tokens::counted(self.usage.as_ref(), prompt_bytes, answer_bytes)
     }
 }
 

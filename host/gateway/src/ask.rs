@@ -39,6 +39,8 @@ pub(crate) struct Question {
     pub(crate) route: Arc<Route>,
     /// What.
     pub(crate) request: ChatRequest,
+    /// Bytes that the request refers to; plugins never see them.
+    pub(crate) blobs: Blobs,
 }
 
 /// What came of it so far.
@@ -201,9 +203,9 @@ impl Call {
                 if self.exchanges > MAX_EXCHANGES {
                     return Err(AskError::TooManyExchanges);
                 }
-                let (endpoints, blobs) = (&self.question.route.endpoints, Blobs::default());
+                let Question { route, blobs, .. } = &self.question;
                 let timeouts = &self.patience.exchange;
-                match self.upstream.exchange(endpoints, request, &blobs, timeouts).await {
+                match self.upstream.exchange(&route.endpoints, request, blobs, timeouts).await {
                     Ok(response) => {
                         let head = response.head().clone();
                         answering.response = Some(response);

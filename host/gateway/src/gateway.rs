@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Registry, Turnstile};
+use crate::body::Bodies;
 use crate::identity::Seal;
 use crate::rate::Windows;
 use crate::session::{self, Command, FollowRefused, Handle, Means};
@@ -30,6 +31,8 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     /// Messages of each user lately.
     pub(crate) messages: Windows<UserId>,
+    /// The way in for long requests.
+    pub(crate) bodies: Bodies,
     /// Pages that may open a socket.
     pub(crate) origins: Origins,
     /// Where routes begin: empty, or a path.

@@ -8,6 +8,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 mod accept;
 mod admission;
 mod ask;
+mod body;
+mod call;
 mod catalog;
 mod clock;
 mod command;

@@ -20,6 +20,7 @@ use crate::identity::TokenRefused;
 
 mod chat;
 mod health;
+mod openai;
 mod page;
 mod sessions;
 
@@ -33,6 +34,9 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         .merge(sessions::routes())
         .merge(health::routes())
         .merge(page::parts())
+        // Calls of models take as long as models do; their routes bound themselves.
+        .layer(middleware::from_fn(answer_in_time))
+        .nest(openai::PATH, openai::routes())
         .fallback(|| async { Refusal::NotFound })
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed });
     let home = format!("{}/", gateway.prefix);
@@ -41,12 +45,17 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         prefix => {
             let to_home = Redirect::permanent(&home);
             let beside = Router::new().route(prefix, get(async move || to_home));
-            beside.nest(prefix, routes).fallback(|| async { Refusal::NotFound })
+            let beside = beside.nest(prefix, routes).fallback(|| async { Refusal::NotFound });
+            // A gateway that is all below `/v1` has that path for itself.
+            if prefix == openai::PATH {
+                beside
+            } else {
+                beside.nest(openai::PATH, openai::routes())
+            }
         }
     };
     let routes = routes.route(&home, get(page::page));
     routes
-        .layer(middleware::from_fn(answer_in_time))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), check_host))
         .layer(middleware::map_response(secured))
         .with_state(Arc::clone(gateway))

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept;
 use crate::admission::{Registry, Turnstile};
 use crate::ask::Patience;
+use crate::body::Bodies;
 use crate::catalog::{Catalog, Route};
 use crate::gateway::Gateway;
 use crate::identity::Seal;
@@ -160,6 +161,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         registry: Arc::new(Registry::default()),
         turnstile: Arc::new(turnstile),
         messages: Windows::new(limits.messages),
+        bodies: Bodies::new(limits.max_body),
         limits,
         origins: server.allowed_origins,
         prefix: server.path_prefix,

@@ -101,6 +101,8 @@ pub(crate) struct Limits {
     pub(crate) max_message_size: usize,
     /// Longest text of a user message in characters; not above `max_message_size`.
     pub(crate) max_content: usize,
+    /// Longest body of an HTTP request in bytes, 1 KiB to 1 GiB.
+    pub(crate) max_body: usize,
 }
 
 /// Conversations in memory.

@@ -5,4 +5,5 @@
 pub mod client;
 pub mod close;
 pub mod error;
+pub mod openai;
 pub mod server;

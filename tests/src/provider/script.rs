@@ -73,6 +73,13 @@ impl Script {
         Self::head().pieces(pieces).ending(reason)
     }
 
+    /// Says these deltas as they are: calls of tools, reasoning, whatever the dialect has.
+    pub fn deltas(deltas: &[Value], reason: &str) -> Self {
+        let said =
+            deltas.iter().fold(Self::head(), |script, delta| script.delta(delta, &Value::Null));
+        said.ending(reason)
+    }
+
     pub(super) fn steps(&self) -> Vec<Step> {
         self.steps.clone()
     }

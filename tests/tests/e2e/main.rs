@@ -12,6 +12,8 @@ mod limits;
 mod model;
 mod needs_chromium;
 mod needs_model;
+mod needs_python;
+mod openai;
 mod page;
 mod process;
 mod regenerate;

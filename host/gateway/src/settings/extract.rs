@@ -98,6 +98,7 @@ fn limits(values: &mut Values) -> Limits {
         connections_per_user: values.count("limits.connections_per_user"),
         max_message_size: values.count("limits.max_message_size"),
         max_content: values.count("limits.max_content"),
+        max_body: values.count("limits.max_body"),
     }
 }
 

@@ -11,6 +11,7 @@ use sluice_chat::history::{self, Spoken};
 use sluice_chat::log::{AnswerEnd, AnswerHead, Log};
 use sluice_chat::request::ChatRequest;
 use sluice_chat::turn::{Closing, Input, Outcome, Question, Refusal, Sender};
+use sluice_upstream::Blobs;
 use tokio::time::Instant as Deadline;
 
 use super::Session;
@@ -115,7 +116,7 @@ impl Session {
             stream: true,
             ..ChatRequest::default()
         };
-        Ok((ask::Question { route: Arc::clone(route), request }, bytes))
+        Ok((ask::Question { route: Arc::clone(route), request, blobs: Blobs::default() }, bytes))
     }
 
     /// Takes in what the provider said.

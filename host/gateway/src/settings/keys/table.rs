@@ -187,8 +187,7 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Size(KIB, 1_024 * MIB),
         r#""32MiB""#,
         "Longest body of an HTTP request.",
-    )
-    .later(),
+    ),
     Key::new(
         "session.ttl",
         KEEP,

@@ -1,0 +1,227 @@
+//! A call that belongs to no session: asked once, answered to whoever waits, accounted for, and forgotten.
+//!
+//! Runs as a task of its own, so that it ends in time and is accounted for whatever becomes of the caller. No HTTP here.
+
+use std::error::Error;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _};
+use sluice_chat::answer::{Ending, Tokens};
+use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, RetryHint, Usage};
+use sluice_chat::id::{ModelId, UserId};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::{self, AskError, Heard, Question};
+use crate::body::Room;
+use crate::gateway::Gateway;
+
+/// Pieces that wait for a caller who does not read. Beyond that the provider is not read either.
+const UNREAD: usize = 16;
+/// How long a caller may not read at all before the call is given up.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is to be asked, for whom.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// Names the call in the log and to the client.
+    pub(crate) trace: String,
+    /// Who asks.
+    pub(crate) user: UserId,
+    /// What is asked.
+    pub(crate) question: Question,
+    /// For the guess at the prompt's tokens when the provider does not count.
+    pub(crate) prompt_bytes: usize,
+    /// What the question takes of the memory for bodies.
+    pub(crate) room: Room,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// The provider said something.
+    Said(Vec<ChatEvent>),
+    /// It is over. Always last; missing only when the task went down.
+    Ended(Result<Done, Undone>),
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Why it ended.
+    pub(crate) reason: FinishReason,
+    /// What it cost.
+    pub(crate) tokens: Tokens,
+    /// What more the provider told about that.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// Why there is no whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Undone {
+    /// What it is.
+    pub(crate) kind: ErrorKind,
+    /// When another try may help, where the provider said so.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Begins a call. Dropping the receiver is hanging up.
+pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
+    let (pieces, heard) = mpsc::channel(UNREAD);
+    let Order { trace, user, question, prompt_bytes, room } = order;
+    let account = Account {
+        trace,
+        user,
+        model: question.route.id.clone(),
+        begun: Instant::now(),
+        prompt_bytes,
+        said_bytes: 0,
+        usage: None,
+    };
+    let means = &gateway.means;
+    let asking = ask::ask(question, means.upstream.clone(), means.patience.clone());
+    let halt = gateway.halt.clone();
+    gateway.tasks.spawn(async move {
+        let mut call = Call { account, pieces, halt };
+        // The exchange is over before it is accounted for.
+        let ended = call.listen(Box::pin(asking)).await;
+        call.close(ended).await;
+        drop(room);
+    });
+    heard
+}
+
+struct Call {
+    account: Account,
+    pieces: mpsc::Sender<Piece>,
+    halt: CancellationToken,
+}
+
+/// How it ended on this side.
+enum Ended {
+    Heard(Result<FinishReason, AskError>),
+    HungUp,
+    Halted,
+}
+
+impl Call {
+    async fn listen(&mut self, mut asking: impl Stream<Item = Heard> + Unpin) -> Ended {
+        loop {
+            let heard = tokio::select! {
+                biased;
+                () = self.halt.cancelled() => return Ended::Halted,
+                () = self.pieces.closed() => return Ended::HungUp,
+                heard = asking.next() => heard,
+            };
+            match heard {
+                Some(Heard::Said(events)) => {
+                    self.account.hear(&events);
+                    if !self.tell(Piece::Said(events)).await {
+                        return Ended::HungUp;
+                    }
+                }
+                Some(Heard::Ended(ended)) => return Ended::Heard(ended),
+                None => return Ended::Heard(Err(AskError::NothingToRead)),
+            }
+        }
+    }
+
+    /// Whether the caller took it.
+    async fn tell(&self, piece: Piece) -> bool {
+        tokio::select! {
+            told = timeout(READ_TIMEOUT, self.pieces.send(piece)) => matches!(told, Ok(Ok(()))),
+            // What is left is told by the end.
+            () = self.halt.cancelled() => true,
+        }
+    }
+
+    async fn close(self, ended: Ended) {
+        let (ending, piece) = match ended {
+            Ended::Heard(Ok(reason)) => {
+                (Ending::from(&reason), Some(Ok(self.account.done(reason))))
+            }
+            Ended::Heard(Err(error)) => {
+                let trace = self.account.trace.as_str();
+                tracing::warn!(error = &error as &dyn Error, trace, "a call failed");
+                (Ending::Error, Some(Err(Undone::from(&error))))
+            }
+            Ended::HungUp => (Ending::Cancelled, None),
+            Ended::Halted => {
+                let undone = Undone { kind: ErrorKind::Cancelled, retry_after: None };
+                (Ending::Interrupted, Some(Err(undone)))
+            }
+        };
+        self.account.log(ending);
+        let Some(piece) = piece else { return };
+        // Whoever is gone by now misses nothing.
+        drop(timeout(READ_TIMEOUT, self.pieces.send(Piece::Ended(piece))).await);
+    }
+}
+
+impl From<&AskError> for Undone {
+    fn from(error: &AskError) -> Self {
+        let retry_after = match error {
+            AskError::Provider(told) => match told.retry {
+                RetryHint::AfterMs(ms) => Some(Duration::from_millis(u64::from(ms))),
+                RetryHint::Never | RetryHint::OtherCredential => None,
+            },
+            AskError::TookTooLong
+            | AskError::Transport { .. }
+            | AskError::Plugin(_)
+            | AskError::Breach(_)
+            | AskError::NothingToRead
+            | AskError::TooManyExchanges => None,
+        };
+        Self { kind: error.kind(), retry_after }
+    }
+}
+
+/// What a call cost so far.
+struct Account {
+    trace: String,
+    user: UserId,
+    model: ModelId,
+    begun: Instant,
+    prompt_bytes: usize,
+    said_bytes: usize,
+    usage: Option<Usage>,
+}
+
+impl Account {
+    fn hear(&mut self, events: &[ChatEvent]) {
+        for event in events {
+            match event {
+                ChatEvent::Text(text) => self.said_bytes += text.len(),
+                ChatEvent::Reasoning(thought) => self.said_bytes += thought.text.len(),
+                ChatEvent::ToolDelta(delta) => self.said_bytes += delta.arguments.len(),
+                ChatEvent::Usage(told) => self.usage = Some(told.clone()),
+                ChatEvent::UpstreamId { .. } | ChatEvent::Finish(_) | ChatEvent::Other(_) => {}
+            }
+        }
+    }
+
+    fn tokens(&self) -> Tokens {
+        Tokens::counted(self.usage.as_ref(), self.prompt_bytes, self.said_bytes)
+    }
+
+    fn done(&self, reason: FinishReason) -> Done {
+        Done { reason, tokens: self.tokens(), usage: self.usage.clone() }
+    }
+
+    /// One line for each call, however it ended.
+    fn log(&self, ending: Ending) {
+        let Tokens { input, output, estimated } = self.tokens();
+        tracing::info!(
+            trace = self.trace,
+            user = %self.user,
+            model = %self.model,
+            ending = ending.as_str(),
+            input_tokens = input,
+            output_tokens = output,
+            estimated,
+            duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered a call"
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! `/v1`: the gateway as OpenAI's clients know one. Stateless: no session, no prompt of ours, nothing stored.
+//!
+//! From HTTP to a call and back; what a call is, is `call`'s, and how OpenAI writes it `sluice_wire::openai`'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use sluice_chat::id::{ModelId, UserId};
+use sluice_upstream::{Blobs, MAX_TEXT_BYTES};
+use sluice_wire::openai::{
+    BadRequest, ChatCall, Chunks, Failure, Head, ModelEntry, ModelList, UsageBody, Whole,
+};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Shared, bearer};
+use crate::ask::Question;
+use crate::body::BodyRefused;
+use crate::call::{self, Done, Order, Piece, Undone};
+use crate::catalog::Route;
+use crate::gateway::Gateway;
+use crate::identity::TokenRefused;
+use crate::{clock, fresh};
+
+mod stream;
+
+/// Where the routes are, below the root and below the prefix.
+pub(super) const PATH: &str = "/v1";
+/// When a client that finds no room may try again.
+const ROOM_RETRY: Duration = Duration::from_secs(5);
+/// Bodies above this are read on a thread that may take its time.
+const LONG_BODY: usize = 64 * 1024;
+
+/// The routes of this resource; what is not among them is told in OpenAI's shape too.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/models", get(models))
+        .route("/models/{*id}", get(model))
+        .route("/chat/completions", post(complete))
+        .fallback(|| async { Refused::from(Failure::NotFound) })
+        .method_not_allowed_fallback(|| async { Refused::from(Failure::MethodNotAllowed) })
+}
+
+/// A call that has no answer, or none that has begun.
+#[derive(Debug)]
+struct Refused {
+    failure: Failure,
+    retry_after: Option<Duration>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, retry_after: None }
+    }
+}
+
+impl From<BadRequest> for Refused {
+    fn from(bad: BadRequest) -> Self {
+        Failure::BadRequest(bad).into()
+    }
+}
+
+impl From<TokenRefused> for Refused {
+    fn from(refused: TokenRefused) -> Self {
+        match refused {
+            TokenRefused::Expired => Failure::ExpiredToken.into(),
+            TokenRefused::Invalid => Failure::InvalidToken.into(),
+        }
+    }
+}
+
+impl From<BodyRefused> for Refused {
+    fn from(refused: BodyRefused) -> Self {
+        match refused {
+            BodyRefused::TooLarge => Failure::BodyTooLarge.into(),
+            BodyRefused::Missing => Failure::BodyMissing.into(),
+            BodyRefused::NoRoom => {
+                Self { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) }
+            }
+        }
+    }
+}
+
+impl From<Undone> for Refused {
+    fn from(undone: Undone) -> Self {
+        Self { failure: Failure::Provider(undone.kind), retry_after: undone.retry_after }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self { failure, retry_after } = self;
+        let status = StatusCode::from_u16(failure.status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(failure.body())).into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = retry_after.filter(|_| failure.may_pass()) {
+            headers.insert("retry-after", HeaderValue::from(whole_seconds(wait)));
+        }
+        if !failure.may_pass() {
+            // OpenAI's clients try again after any 5xx unless they are told not to.
+            let name = HeaderName::from_static("x-should-retry");
+            headers.insert(name, HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+/// Rounded up, and never now.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<UserId, Refused> {
+    let token = bearer(headers).ok_or(Failure::NoToken)?;
+    Ok(gateway.seal.verify(token)?.user)
+}
+
+async fn models(
+    State(gateway): State<Shared>,
+    headers: HeaderMap,
+) -> Result<Json<ModelList>, Refused> {
+    caller(&gateway, &headers)?;
+    let offers = gateway.means.catalog.load().offers();
+    Ok(Json(offers.into_iter().map(|offer| ModelEntry::new(offer.id)).collect()))
+}
+
+async fn model(
+    State(gateway): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<ModelEntry>, Refused> {
+    caller(&gateway, &headers)?;
+    Ok(Json(ModelEntry::new(route(&gateway, &id)?.id.to_string())))
+}
+
+fn route(gateway: &Gateway, id: &str) -> Result<Arc<Route>, Refused> {
+    let id = ModelId::parse(id).ok_or(Failure::NoSuchModel)?;
+    let catalog = gateway.means.catalog.load();
+    Ok(catalog.find(Some(&id)).map(Arc::clone).ok_or(Failure::NoSuchModel)?)
+}
+
+async fn complete(State(gateway): State<Shared>, request: Request) -> Response {
+    let trace = fresh::trace();
+    let answered = answer(&gateway, request, trace.clone()).await;
+    let mut response = answered.unwrap_or_else(|refused| {
+        let failure = &refused.failure;
+        tracing::debug!(trace, ?failure, "refused a call");
+        refused.into_response()
+    });
+    let named = HeaderValue::from_str(&trace).ok();
+    response.headers_mut().extend(named.map(|id| (HeaderName::from_static("x-request-id"), id)));
+    response
+}
+
+async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Response, Refused> {
+    if gateway.drain.is_cancelled() {
+        return Err(Refused { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) });
+    }
+    let (head, body) = request.into_parts();
+    let user = caller(gateway, &head.headers)?;
+    // Before the body: reading that is what costs.
+    gateway.messages.take(user.clone(), Instant::now()).map_err(|over| Refused {
+        failure: Failure::TooManyRequests,
+        retry_after: Some(over.retry_after),
+    })?;
+    let (bytes, room) = gateway.bodies.read(&head.headers, body).await?;
+    let call = read(bytes).await?;
+    if call.text_bytes as u64 > MAX_TEXT_BYTES {
+        return Err(Failure::TextTooLarge.into());
+    }
+    let ChatCall { model, mut request, blobs, stream, include_usage, text_bytes } = call;
+    let route = route(gateway, &model)?;
+    request.model.clone_from(&route.upstream_model);
+    request.max_output_tokens =
+        request.max_output_tokens.into_iter().chain(route.max_output_tokens).min();
+    let mut kept = Blobs::default();
+    for blob in blobs {
+        kept.insert(blob.id, blob.bytes);
+    }
+    let head = Head {
+        id: format!("chatcmpl-{}", fresh::message()),
+        created: clock::now().0 / 1_000,
+        model: route.id.to_string(),
+    };
+    let question = Question { route, request, blobs: kept };
+    let pieces =
+        call::start(gateway, Order { trace, user, question, prompt_bytes: text_bytes, room });
+    if stream {
+        in_pieces(Chunks::new(head, include_usage), pieces).await
+    } else {
+        in_one(&head, pieces).await
+    }
+}
+
+async fn read(body: Vec<u8>) -> Result<ChatCall, Refused> {
+    if body.len() <= LONG_BODY {
+        return Ok(ChatCall::parse(&body)?);
+    }
+    let read = tokio::task::spawn_blocking(move || ChatCall::parse(&body)).await;
+    Ok(read.map_err(|_| Failure::Internal)??)
+}
+
+async fn in_one(head: &Head, mut pieces: mpsc::Receiver<Piece>) -> Result<Response, Refused> {
+    let mut whole = Whole::default();
+    while let Some(piece) = pieces.recv().await {
+        match piece {
+            Piece::Said(events) => whole.hear(events),
+            Piece::Ended(ended) => {
+                let Done { reason, tokens, usage } = ended?;
+                let usage = UsageBody::new(tokens, usage.as_ref());
+                return Ok(Json(whole.end(head, &reason, usage)).into_response());
+            }
+        }
+    }
+    Err(Failure::Internal.into())
+}
+
+/// Waits for something to show, since a failure until then has a status of its own.
+async fn in_pieces(chunks: Chunks, mut pieces: mpsc::Receiver<Piece>) -> Result<Response, Refused> {
+    let first = loop {
+        match pieces.recv().await.ok_or(Failure::Internal)? {
+            Piece::Said(events) if events.iter().any(Chunks::shows) => break Piece::Said(events),
+            Piece::Said(_) => {}
+            Piece::Ended(ended) => break Piece::Ended(Ok(ended?)),
+        }
+    };
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
+        // Proxies that gather a response before they pass it on are asked not to.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Body::from_stream(stream::events(chunks, first, pieces))).into_response())
+}
