@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Error, Message, handshake::client::generate_key, http::Request},
+    tungstenite::{
+        Error, Message, handshake::client::generate_key, http::Request, protocol::CloseFrame,
+    },
 };
 
 use crate::{Answer, kind, patiently};
 
 /// The kinds of frame that are events of a session's log, and so move a position on.
 const EVENTS: [&str; 5] = ["user_message", "loading", "ai_response", "admin_join", "admin_leave"];
+
+/// Bytes that a narrow connection may hold unread.
+const NARROW: u32 = 16 * 1024;
 
 /// A connection about to be made.
 #[derive(Debug, Clone)]
@@ -22,6 +27,7 @@ pub struct Dial {
     address: String,
     query: Vec<String>,
     headers: BTreeMap<String, String>,
+    narrow: bool,
 }
 
 /// An upgrade that was refused.
@@ -47,7 +53,8 @@ pub struct Client {
 
 impl Dial {
     pub(crate) fn to(address: &str) -> Self {
-        Self { address: address.to_owned(), query: Vec::new(), headers: BTreeMap::new() }
+        let (query, headers) = (Vec::new(), BTreeMap::new());
+        Self { address: address.to_owned(), query, headers, narrow: false }
     }
 
     /// Carries the token in the `Authorization` header.
@@ -78,6 +85,21 @@ impl Dial {
         self
     }
 
+    /// Leaves the kernel little room for what is not read yet, so that not reading is noticed soon.
+    pub fn narrow(mut self) -> Self {
+        self.narrow = true;
+        self
+    }
+
+    async fn stream(&self) -> TcpStream {
+        let address = self.address.parse().expect("an address and a port");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        if self.narrow {
+            socket.set_recv_buffer_size(NARROW).expect("a size that any kernel takes");
+        }
+        socket.connect(address).await.expect("the gateway listens")
+    }
+
     /// Connects and reads the greeting.
     pub async fn open(self) -> Result<Client, Refusal> {
         let query = self.query.join("&");
@@ -94,7 +116,7 @@ impl Dial {
             request = request.header(name, value);
         }
         let request = request.body(()).expect("a request that can be written");
-        let stream = TcpStream::connect(&self.address).await.expect("the gateway listens");
+        let stream = self.stream().await;
         let opened = patiently("the upgrade", client_async(request, stream)).await;
         let (socket, response) = match opened {
             Ok(opened) => opened,
@@ -274,6 +296,12 @@ impl Client {
     pub async fn closed(&mut self) -> Option<u64> {
         let frames = self.frames_until("the close", |frame| frame.get("closed").is_some()).await;
         frames.last().and_then(|frame| frame["closed"].as_u64())
+    }
+
+    /// Begins to close the connection, with any code. What comes back is still to be read.
+    pub async fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        drop(self.socket.send(Message::Close(Some(frame))).await);
     }
 
     /// Closes the connection in an orderly way.

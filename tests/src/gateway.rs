@@ -108,6 +108,16 @@ impl Gateway {
         fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
     }
 
+    /// Waits until it logged that.
+    pub async fn logged(&self, text: &str) {
+        patiently(text, async {
+            while !self.log().contains(text) {
+                tokio::task::yield_now().await; // a file tells nobody that it grew
+            }
+        })
+        .await;
+    }
+
     /// A good token for `user`.
     pub fn token(&self, user: &str) -> String {
         self.setup.token(user)
@@ -121,6 +131,12 @@ impl Gateway {
     /// Connects `user` the ordinary way and reads the greeting.
     pub async fn connect(&self, user: &str) -> Client {
         self.dial().bearer(&self.token(user)).open().await.expect("a good token opens")
+    }
+
+    /// Connects `user` to one of its sessions.
+    pub async fn follow(&self, user: &str, session: &str) -> Client {
+        let dial = self.dial().bearer(&self.token(user)).query("session_id", session);
+        dial.open().await.expect("a good token opens")
     }
 
     /// Prepares an HTTP request; `path` is complete, prefix included.

@@ -1,7 +1,7 @@
 //! The same message twice is one message.
 
 use serde_json::json;
-use sluice_tests::{FakeProvider, Setup, kind};
+use sluice_tests::{FakeProvider, Script, Setup, kind};
 
 #[tokio::test]
 async fn the_same_message_again_gets_the_same_ack_and_no_second_answer() {
@@ -120,4 +120,42 @@ async fn a_refused_message_does_not_use_its_id_up() {
 
     assert_eq!(refused["error"]["code"], "INVALID_MODEL");
     assert_eq!(alice.answer().await.finish_reason, "stop");
+}
+
+#[tokio::test]
+async fn a_stored_message_is_acknowledged_again_however_much_waits() {
+    let provider = FakeProvider::playing(Script::saying(&["zero"])).await;
+    provider.then(Script::halting(&["one"]));
+    let gateway = Setup::with(&provider).set("SLUICE_SESSION__QUEUE", "1").start().await;
+    let mut alice = gateway.connect("alice").await;
+    alice.ask("Zero").await;
+    let session = alice.session().to_owned();
+    let message = |id: &str, content: &str| json!({ "type": "user_message", "session_id": session, "content": content, "client_message_id": id });
+    alice.send(&message("c-1", "One")).await;
+    let first = alice.next_of("ack").await;
+    alice.next_of("loading").await;
+    alice.send(&message("c-2", "Two")).await;
+    alice.send(&message("c-3", "Three")).await;
+    let busy = alice.next_frame().await;
+    assert_eq!(busy["error"]["code"], "BUSY", "{busy}");
+
+    let mut desk = gateway.connect("alice").await;
+    for client in [&mut alice, &mut desk] {
+        client.send(&message("c-1", "One")).await;
+        let again = client.next_frame().await;
+        assert_eq!(kind(&again), "ack", "{again}");
+        for field in ["client_message_id", "message_id", "session_id", "epoch", "seq"] {
+            assert_eq!(again[field], first[field], "{field}");
+        }
+    }
+    alice.send(&message("c-1", "Other")).await;
+    let conflict = alice.next_frame().await;
+
+    assert_eq!(conflict["error"]["code"], "CONFLICT", "{conflict}");
+    assert_eq!(conflict["client_message_id"], "c-1");
+    provider.release(1);
+    assert_eq!(alice.answer().await.text, "one");
+    assert_eq!(alice.answer().await.text, "Hello there.");
+    assert!(alice.settled().await.is_empty());
+    assert_eq!(provider.count(), 3, "each is asked once");
 }

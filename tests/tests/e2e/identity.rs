@@ -1,7 +1,11 @@
 //! Who may connect, from where, and to whose sessions.
 
 use serde_json::{Value, json};
-use sluice_tests::{FakeProvider, Gateway, Setup, claims, expiring_in, kind, mint, now};
+use sluice_tests::{FakeProvider, Gateway, Setup, claims, expiring_in, kind, mint, now, patiently};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
 
 fn hs256() -> Value {
     json!({ "alg": "HS256", "typ": "JWT" })
@@ -269,4 +273,46 @@ async fn a_socket_does_not_outlive_its_token_unless_a_new_one_comes() {
     assert_eq!(frames.last().expect("the close")["closed"], 4401);
     let heard = renewed.settled().await;
     assert!(heard.iter().all(|frame| kind(frame) != "error"), "{heard:#?}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_changes_nothing() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+
+    for (what, token) in forgeries(&gateway).into_iter().filter(|(_, token)| !token.is_empty()) {
+        alice.send(&json!({ "type": "authenticate", "token": token })).await;
+        let error = alice.next_frame().await;
+
+        let code = if what == "expired" { "EXPIRED_TOKEN" } else { "INVALID_TOKEN" };
+        assert_eq!(error["error"]["code"], code, "{what}: {error}");
+        assert_eq!(error["error"]["recoverable"], true, "{what}: {error}");
+    }
+
+    assert_eq!(alice.ask("Still me?").await.finish_reason, "stop");
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_the_body_is_waited_for() {
+    let gateway = Setup::new().start().await;
+    let token = "Authorization: Bearer nonsense\r\n";
+
+    for (method, path, header) in [
+        ("PATCH", "/chatbox/sessions/x", ""),
+        ("PATCH", "/chatbox/sessions/x", token),
+        ("DELETE", "/chatbox/sessions/x", ""),
+        ("POST", "/chatbox/sessions/x/end", ""),
+    ] {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{header}Content-Length: 100\r\n\r\n",
+            gateway.address()
+        );
+        let mut stream = TcpStream::connect(gateway.address()).await.expect("it listens");
+        stream.write_all(head.as_bytes()).await.expect("written");
+        let line = patiently("a refusal", BufReader::new(&mut stream).lines().next_line()).await;
+
+        let line = line.expect("text").expect("an answer");
+        assert_eq!(line, "HTTP/1.1 401 Unauthorized", "{method} {path}");
+    }
 }

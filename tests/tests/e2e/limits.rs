@@ -1,5 +1,6 @@
 //! Too much of a good thing.
 
+use serde_json::{Value, json};
 use sluice_tests::{FakeProvider, Setup, kind};
 
 #[tokio::test]
@@ -65,4 +66,73 @@ async fn a_hundred_kilobytes_of_answer_arrive_whole() {
     assert_eq!(answer.finish_reason, "stop");
     let stored = gateway.messages("alice", alice.session()).await;
     assert_eq!(stored[1]["content"], answer.text);
+}
+
+#[tokio::test]
+async fn answering_again_counts_as_a_message() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).set("SLUICE_LIMITS__MESSAGES", "2/1m").start().await;
+    let mut alice = gateway.connect("alice").await;
+    let regenerate = json!({ "type": "regenerate" });
+    alice.ask("one").await;
+    alice.send(&regenerate).await;
+    assert_eq!(alice.answer().await.finish_reason, "stop");
+
+    alice.send(&regenerate).await;
+    let error = alice.next_frame().await;
+
+    assert_eq!(error["error"]["code"], "TOO_MANY_REQUESTS", "{error}");
+    let wait = error["error"]["retry_after"].as_u64().expect("milliseconds");
+    assert!((1..=60_000).contains(&wait), "{wait}");
+    assert!(alice.settled().await.is_empty());
+    assert_eq!(provider.count(), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_closes_with_4101_and_neighbours_go_on() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    let mut tab = gateway.connect("alice").await;
+    let mut bob = gateway.connect("bob").await;
+
+    for _ in 0..=500 {
+        alice.send(&json!({ "type": "ping" })).await;
+    }
+    let frames = alice.frames_until("the close", |frame| frame.get("closed").is_some()).await;
+
+    assert_eq!(frames.last().expect("the close")["closed"], 4101);
+    assert_eq!(frames.iter().filter(|frame| kind(frame) == "pong").count(), 500);
+    assert_eq!(tab.ask("Hello?").await.finish_reason, "stop");
+    assert_eq!(bob.ask("Hello?").await.finish_reason, "stop");
+}
+
+#[tokio::test]
+async fn a_connection_follows_sixteen_sessions_and_no_more() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut elsewhere = gateway.connect("alice").await;
+    elsewhere.ask("Not followed").await;
+    let mut alice = gateway.connect("alice").await;
+    let begin = json!({ "type": "user_message", "content": "Hello?", "client_message_id": "" });
+    for _ in 0..16 {
+        alice.send(&begin).await;
+        assert_eq!(alice.answer().await.finish_reason, "stop");
+    }
+
+    let mut named = begin.clone();
+    named["client_message_id"] = json!("c-17");
+    alice.send(&named).await;
+    let begun = alice.next_frame().await;
+    let resume = json!({ "type": "resume", "session_id": elsewhere.session() });
+    alice.send(&resume).await;
+    let resumed = alice.next_frame().await;
+
+    assert_eq!(begun["error"]["code"], "BUSY", "{begun}");
+    assert_eq!(begun["client_message_id"], "c-17");
+    assert_eq!(resumed["error"]["code"], "BUSY", "{resumed}");
+    assert_eq!(alice.ask("Those still go on?").await.finish_reason, "stop");
+    alice.send(&json!({ "type": "detach", "session_id": alice.session() })).await;
+    alice.send(&resume).await;
+    assert_eq!(alice.next_frame().await["error"], Value::Null, "there is room again");
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cancel;
+mod closing;
 mod devices;
 mod failure;
 mod idempotency;
@@ -21,4 +22,5 @@ mod rest;
 mod restart;
 mod resume;
 mod sandbox;
+mod slow_reader;
 mod streaming;

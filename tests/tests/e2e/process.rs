@@ -2,7 +2,11 @@
 
 use std::net::TcpListener;
 
-use sluice_tests::{FakeProvider, Setup, Signal};
+use sluice_tests::{FakeProvider, Setup, Signal, patiently};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 #[tokio::test]
 async fn a_port_in_use_is_told_in_one_line() {
@@ -136,4 +140,38 @@ async fn the_last_sentence_of_a_client_is_not_in_the_log() {
     gateway.connect("alice").await.ask("a-very-private-sentence").await;
 
     assert!(!gateway.log().contains("very-private"), "prompts are never logged");
+}
+
+#[tokio::test]
+async fn sockets_that_say_nothing_more_do_not_hold_up_a_stop() {
+    let setup = Setup::new().set("SLUICE_SERVER__SHUTDOWN_TIMEOUT", "8s");
+    let mut gateway = setup.start().await;
+    let body = format!(
+        "PATCH /chatbox/sessions/x HTTP/1.1\r\nHost: {}\r\nContent-Length: 100\r\n",
+        gateway.address()
+    );
+    let known = format!("{body}Authorization: Bearer {}\r\n\r\n", gateway.token("alice"));
+    let healthy = format!("GET /chatbox/healthz HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.address());
+    let mut sockets = Vec::new();
+    // Whether an answer comes of it, and what was said.
+    for (answered, said) in [
+        (false, String::new()),
+        (false, "GET /chatbox/healthz HT".to_owned()),
+        (true, healthy),
+        (true, format!("{body}\r\n")),
+        (true, known),
+    ] {
+        let mut stream = TcpStream::connect(gateway.address()).await.expect("it listens");
+        stream.write_all(said.as_bytes()).await.expect("written");
+        if answered {
+            let first = patiently(&said, stream.read_u8()).await;
+            assert_eq!(first.expect("an answer"), b'H', "{said}");
+        }
+        sockets.push(stream);
+    }
+
+    let status = gateway.stop().await;
+
+    assert_eq!(status.code(), Some(0));
+    drop(sockets); // open until here
 }

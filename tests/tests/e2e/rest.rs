@@ -1,7 +1,7 @@
 //! The HTTP side of sessions.
 
 use serde_json::{Value, json};
-use sluice_tests::{Client, FakeProvider, Gateway, Setup};
+use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup};
 
 async fn with_one_session() -> (FakeProvider, Gateway, Client) {
     let provider = FakeProvider::start().await;
@@ -199,4 +199,40 @@ async fn refusals_are_json_and_every_answer_is_hardened() {
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(reply.header("x-frame-options"), Some("DENY"));
     }
+}
+
+#[tokio::test]
+async fn a_long_conversation_is_read_in_large_pages_without_a_hole() {
+    const TURNS: usize = 501;
+    let provider = FakeProvider::playing(Script::saying(&["."])).await;
+    provider.always(Script::saying(&["."]));
+    let setup = Setup::with(&provider).set("SLUICE_LIMITS__MESSAGES", "10000/1m");
+    let gateway = setup.set("SLUICE_SESSION__HISTORY_MESSAGES", "1").start().await;
+    let mut alice = gateway.connect("alice").await;
+    for n in 0..TURNS {
+        if n == TURNS / 2 {
+            // One connection may not say that much in so short a time.
+            let session = alice.session().to_owned();
+            alice = gateway.connect("alice").await;
+            alice.enter(&session);
+        }
+        alice.ask(&n.to_string()).await;
+    }
+
+    let mut pages: Vec<Vec<Value>> = Vec::new();
+    let mut before = String::new();
+    loop {
+        let path = format!("/sessions/{}/messages?limit=1000{before}", alice.session());
+        let page = gateway.get("alice", &path).await;
+        pages.insert(0, page["messages"].as_array().expect("a list").clone());
+        let Some(cursor) = page["before"].as_u64() else { break };
+        before = format!("&before={cursor}");
+    }
+
+    let asked: Vec<_> =
+        pages.concat().into_iter().step_by(2).map(|m| m["content"].clone()).collect();
+    let expected: Vec<_> = (0..TURNS).map(|n| json!(n.to_string())).collect();
+    assert_eq!(pages.len(), 2, "not more than it takes");
+    assert_eq!(pages.concat().len(), 2 * TURNS);
+    assert_eq!(asked, expected);
 }

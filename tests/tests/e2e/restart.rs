@@ -102,6 +102,30 @@ async fn an_answer_that_was_under_way_when_the_process_died_is_marked_interrupte
 }
 
 #[tokio::test]
+async fn an_answer_that_had_only_begun_when_the_process_died_is_marked_interrupted() {
+    let provider = FakeProvider::playing(Script::silent()).await;
+    let mut gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    alice.say("Tell me a story").await;
+    let loading = alice.next_of("loading").await;
+    let session = alice.session().to_owned();
+    stored(&gateway, &session, "").await;
+
+    gateway.kill().await;
+    gateway.start_again().await;
+
+    let kept = stored(&gateway, &session, "").await;
+    assert_eq!(kept["finish_reason"], "interrupted", "{kept}");
+    assert_eq!(kept["content"], "", "{kept}");
+    assert_eq!(kept["message_id"], loading["message_id"]);
+    assert_eq!(kept["in_reply_to"], loading["in_reply_to"]);
+    let mut later = going_on(&gateway, &session, loading["seq"].as_u64().expect("a seq")).await;
+    assert_eq!(later.answer().await.finish_reason, "stop");
+    let prompt = provider.request(2).await;
+    assert_eq!(prompt.prompt(), [("user", "Tell me a story"), ("user", "Still there?")]);
+}
+
+#[tokio::test]
 async fn a_polite_stop_lets_a_running_answer_finish() {
     let provider = FakeProvider::playing(Script::halting(&["Once ", "upon."])).await;
     let mut gateway = Setup::with(&provider).start().await;

@@ -116,3 +116,97 @@ async fn opening_with_a_session_shows_the_running_answer_from_its_beginning() {
 
     assert_eq!(desk.answer().await.text, "Once upon a time.");
 }
+
+#[tokio::test]
+async fn a_position_that_is_gone_shows_the_running_answer_from_its_beginning() {
+    let provider = FakeProvider::playing(Script::saying(&["Before."])).await;
+    provider.then(Script::halting(&["Once ", "upon ", "a time."]));
+    let gateway = Setup::with(&provider).start().await;
+    let mut phone = gateway.connect("alice").await;
+    phone.ask("First").await;
+    let session = phone.session().to_owned();
+    phone.say("Tell me a story").await;
+    let question = phone.next_of("ack").await;
+    provider.release(2);
+    let pieces = phone.frames_saying("Once upon ").await;
+    let position = pieces.last().expect("two pieces");
+    let epoch = position["epoch"].as_u64().expect("an epoch");
+
+    for lost in [
+        json!({ "epoch": epoch + 7, "seq": position["seq"] }),
+        json!({ "epoch": epoch, "seq": 1_000_000 }),
+    ] {
+        let mut again = gateway.connect("alice").await;
+        again.send(&resume(&session, &lost)).await;
+        let status = again.next_frame().await;
+        let history = gateway.messages("alice", &session).await;
+        let loading = again.next_frame().await;
+        let heard = again.frames_saying("Once upon ").await;
+
+        assert_eq!(status["resumed"], false, "{status}");
+        assert_eq!(status["seq"], question["seq"], "all that came before is in the history");
+        assert_eq!(history[2]["seq"], question["seq"]);
+        assert_eq!(kind(&loading), "loading", "{loading}");
+        assert_eq!(loading["in_reply_to"], history[2]["message_id"]);
+        assert_eq!(Answer::of(&heard).text, "Once upon ", "offsets begin at 0");
+        assert_eq!(heard[0]["message_id"], loading["message_id"]);
+        assert_eq!(again.missed(&session), [] as [u64; 0]);
+    }
+
+    let mut again = gateway.connect("alice").await;
+    again.send(&resume(&session, &json!({ "epoch": epoch + 7, "seq": 1 }))).await;
+    provider.release(1);
+    assert_eq!(again.answer().await.text, "Once upon a time.");
+}
+
+#[tokio::test]
+async fn resuming_a_session_that_is_not_there_fails_and_the_connection_goes_on() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut bob = gateway.connect("bob").await;
+    bob.ask("Mine").await;
+    let mut alice = gateway.connect("alice").await;
+
+    for session in ["there-is-no-such-session", bob.session()] {
+        for frame in [
+            json!({ "type": "resume", "session_id": session }),
+            resume(session, &json!({ "epoch": 1, "seq": 1 })),
+        ] {
+            alice.send(&frame).await;
+            let error = alice.next_frame().await;
+            assert_eq!(error["error"]["code"], "RESUME_FAILED", "{error}");
+            assert_eq!(error["error"]["recoverable"], true, "{error}");
+        }
+    }
+
+    assert_eq!(alice.ask("Hello?").await.finish_reason, "stop");
+}
+
+#[tokio::test]
+async fn a_session_that_left_memory_resumes_from_its_last_position() {
+    let provider = FakeProvider::start().await;
+    let setup = Setup::with(&provider).set("SLUICE_SESSION__TTL", "50ms");
+    let gateway = setup.set("SLUICE_SESSION__CLEANUP_INTERVAL", "50ms").start().await;
+    let mut alice = gateway.connect("alice").await;
+    let last = alice.ask("First").await.pieces.last().expect("pieces").clone();
+    let session = alice.session().to_owned();
+    alice.leave().await;
+    gateway.logged("swept idle sessions removed=1").await;
+
+    let mut again = gateway.connect("alice").await;
+    again.send(&resume(&session, &last)).await;
+    let frames = again.settled().await;
+    again.enter(&session);
+    again.say("Second").await;
+    let ack = again.next_of("ack").await;
+
+    assert_eq!(frames.len(), 1, "nothing was missed: {frames:#?}");
+    assert_eq!(frames[0]["resumed"], true, "{frames:#?}");
+    assert_eq!(ack["epoch"], last["epoch"], "nothing was lost: the same epoch");
+    let seq = last["seq"].as_u64().expect("a seq");
+    assert_eq!(ack["seq"], seq + 1, "it goes on right after");
+    assert_eq!(again.answer().await.finish_reason, "stop");
+    let told = provider.request(2).await;
+    let expected = [("user", "First"), ("assistant", "Hello there."), ("user", "Second")];
+    assert_eq!(told.prompt(), expected);
+}

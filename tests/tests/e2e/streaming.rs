@@ -143,3 +143,14 @@ async fn the_provider_gets_its_model_its_key_and_a_request_to_stream() {
     assert_eq!(request.body["stream"], true);
     assert_eq!(request.header("authorization"), Some("Bearer key-of-the-test"));
 }
+
+#[tokio::test]
+async fn a_provider_that_needs_no_key_is_sent_none() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).unset("LLM_PROVIDER_1_API_KEY").start().await;
+
+    let answer = gateway.connect("alice").await.ask("Hello?").await;
+
+    assert_eq!(answer.text, "Hello there.");
+    assert_eq!(provider.request(1).await.header("authorization"), None);
+}

@@ -1,0 +1,80 @@
+//! A client that does not take what it is sent holds up nobody, itself included.
+
+use serde_json::json;
+use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, Signal};
+
+/// Pieces of the long answer. All but the last are more than any buffer on the way keeps.
+const PIECES: usize = 192;
+/// Frames enough for a client to have emptied every buffer, and far fewer than the answer has.
+const SOME: usize = 32;
+
+/// Somebody reads nothing of a long answer, whose last piece is still to be released.
+struct Scene {
+    provider: FakeProvider,
+    gateway: Gateway,
+    /// Follows from elsewhere, and has read everything so far.
+    desk: Client,
+    /// Has read that the answer begins.
+    deaf: Client,
+    answer: String,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let piece = "0123456789abcdef".repeat(1_024);
+        let pieces = vec![piece.as_str(); PIECES];
+        let provider = FakeProvider::playing(Script::halting(&pieces)).await;
+        let gateway = Setup::with(&provider).set("SLUICE_SERVER__SHUTDOWN_TIMEOUT", "12s");
+        let gateway = gateway.start().await;
+        let dial = gateway.dial().bearer(&gateway.token("alice")).narrow();
+        let mut deaf = dial.open().await.expect("it opens");
+        deaf.say("Everything you know").await;
+        deaf.next_of("loading").await;
+        let mut desk = gateway.follow("alice", deaf.session()).await;
+        provider.release(PIECES - 1);
+        desk.frames_saying(&piece.repeat(PIECES - 1)).await;
+        Self { provider, gateway, desk, deaf, answer: piece.repeat(PIECES) }
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_somebody_who_does_not_read() {
+    let Scene { provider, mut gateway, mut desk, deaf, .. } = Scene::set().await;
+    provider.release(1);
+    assert_eq!(desk.answer_end().await["finish_reason"], "stop");
+
+    let status = gateway.stop().await;
+
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(desk.closed().await, Some(1001));
+    drop(deaf); // open until here
+}
+
+#[tokio::test]
+async fn a_stop_lets_an_answer_finish_that_somebody_does_not_read() {
+    let Scene { provider, mut gateway, desk: _desk, deaf, answer } = Scene::set().await;
+
+    gateway.signal(Signal::SIGTERM);
+    provider.release(1);
+    let status = gateway.stop_already().await;
+
+    assert_eq!(status.code(), Some(0));
+    gateway.start_again().await;
+    let stored = gateway.messages("alice", deaf.session()).await;
+    assert_eq!(stored[1]["finish_reason"], "stop");
+    assert!(stored[1]["content"] == answer, "all of it is there");
+}
+
+#[tokio::test]
+async fn somebody_far_behind_is_heard_before_all_is_read() {
+    let Scene { provider, gateway: _gateway, mut desk, mut deaf, .. } = Scene::set().await;
+
+    deaf.send(&json!({ "type": "cancel", "session_id": deaf.session() })).await;
+    for _ in 0..SOME {
+        let frame = deaf.next_frame().await;
+        assert!(frame["content"].is_string() && frame["finish_reason"].is_null(), "{frame}");
+    }
+
+    provider.hung_up(1).await;
+    assert_eq!(desk.answer_end().await["finish_reason"], "cancelled");
+}
