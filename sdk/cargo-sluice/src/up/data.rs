@@ -72,8 +72,7 @@ impl DataDirectory {
             Some(Running { pid, url, .. }) => Problem::usage(format!(
                 "a gateway of this checkout runs already, at {url} (process {pid})"
             ))
-            .mend("stop it there with Ctrl-C")
-            .mend("cargo sluice chat"),
+            .mend("stop it there with Ctrl-C, or talk to it with `cargo sluice chat`"),
             None => Problem::usage("another `cargo sluice up` of this checkout is just starting"),
         }
     }
