@@ -305,7 +305,7 @@ async fn a_stranger_is_refused_before_the_body_is_waited_for() {
         ("POST", "/chatbox/sessions/x/end", ""),
     ] {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{header}Content-Length: 100\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{header}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n",
             gateway.address()
         );
         let mut stream = TcpStream::connect(gateway.address()).await.expect("it listens");

@@ -6,15 +6,15 @@ use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, Signal};
 /// Pieces of the long answer. All but the last are more than any buffer on the way keeps.
 const PIECES: usize = 192;
 /// Frames enough for a client to have emptied every buffer, and far fewer than the answer has.
-const SOME: usize = 32;
+const SOME: usize = 64;
 
 /// Somebody reads nothing of a long answer, whose last piece is still to be released.
 struct Scene {
     provider: FakeProvider,
     gateway: Gateway,
-    /// Follows from elsewhere, and has read everything so far.
+    /// Asked, and has read everything so far.
     desk: Client,
-    /// Has read that the answer begins.
+    /// Came when all that was there already.
     deaf: Client,
     answer: String,
 }
@@ -26,13 +26,12 @@ impl Scene {
         let provider = FakeProvider::playing(Script::halting(&pieces)).await;
         let gateway = Setup::with(&provider).set("SLUICE_SERVER__SHUTDOWN_TIMEOUT", "12s");
         let gateway = gateway.start().await;
-        let dial = gateway.dial().bearer(&gateway.token("alice")).narrow();
-        let mut deaf = dial.open().await.expect("it opens");
-        deaf.say("Everything you know").await;
-        deaf.next_of("loading").await;
-        let mut desk = gateway.follow("alice", deaf.session()).await;
+        let mut desk = gateway.connect("alice").await;
+        desk.say("Everything you know").await;
         provider.release(PIECES - 1);
         desk.frames_saying(&piece.repeat(PIECES - 1)).await;
+        let dial = gateway.dial().bearer(&gateway.token("alice")).narrow();
+        let deaf = dial.query("session_id", desk.session()).open().await.expect("it opens");
         Self { provider, gateway, desk, deaf, answer: piece.repeat(PIECES) }
     }
 }
@@ -52,7 +51,7 @@ async fn a_stop_does_not_wait_for_somebody_who_does_not_read() {
 
 #[tokio::test]
 async fn a_stop_lets_an_answer_finish_that_somebody_does_not_read() {
-    let Scene { provider, mut gateway, desk: _desk, deaf, answer } = Scene::set().await;
+    let Scene { provider, mut gateway, desk, deaf, answer } = Scene::set().await;
 
     gateway.signal(Signal::SIGTERM);
     provider.release(1);
@@ -60,16 +59,20 @@ async fn a_stop_lets_an_answer_finish_that_somebody_does_not_read() {
 
     assert_eq!(status.code(), Some(0));
     gateway.start_again().await;
-    let stored = gateway.messages("alice", deaf.session()).await;
+    let stored = gateway.messages("alice", desk.session()).await;
     assert_eq!(stored[1]["finish_reason"], "stop");
     assert!(stored[1]["content"] == answer, "all of it is there");
+    drop(deaf); // open until here
 }
 
 #[tokio::test]
 async fn somebody_far_behind_is_heard_before_all_is_read() {
-    let Scene { provider, gateway: _gateway, mut desk, mut deaf, .. } = Scene::set().await;
+    let Scene { provider, gateway, mut desk, mut deaf, .. } = Scene::set().await;
 
-    deaf.send(&json!({ "type": "cancel", "session_id": deaf.session() })).await;
+    deaf.send(&json!({ "type": "cancel", "session_id": desk.session() })).await;
+    // Once somebody who spoke later was answered, the gateway could have heard it.
+    gateway.connect("bob").await.settled().await;
+    deaf.next_of("loading").await;
     for _ in 0..SOME {
         let frame = deaf.next_frame().await;
         assert!(frame["content"].is_string() && frame["finish_reason"].is_null(), "{frame}");
