@@ -155,6 +155,7 @@ async fn a_position_that_is_gone_shows_the_running_answer_from_its_beginning() {
 
     let mut again = gateway.connect("alice").await;
     again.send(&resume(&session, &json!({ "epoch": epoch + 7, "seq": 1 }))).await;
+    again.next_of("loading").await;
     provider.release(1);
     assert_eq!(again.answer().await.text, "Once upon a time.");
 }
