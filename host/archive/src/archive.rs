@@ -145,6 +145,11 @@ impl Archive {
         self.open.inbox.put_checkpoint(answer);
     }
 
+    /// Stores that an answer begins. After a crash it is there, marked as interrupted, whatever came of it.
+    pub async fn begin(&self, answer: Answer) -> Result<(), ChangeError> {
+        self.write(move |connection| messages::put_answer(connection, &answer, None)).await
+    }
+
     /// Stores how an answer ended and adds it to its session's totals. Once only: an answer that
     /// has an ending keeps it.
     pub async fn finish(&self, answer: Answer, outcome: Outcome) -> Result<(), ChangeError> {

@@ -110,7 +110,6 @@ async fn an_answer_that_had_only_begun_when_the_process_died_is_marked_interrupt
     let loading = alice.next_of("loading").await;
     let session = alice.session().to_owned();
     provider.request(1).await;
-    stored(&gateway, &session, "").await;
 
     gateway.kill().await;
     gateway.start_again().await;

@@ -80,6 +80,9 @@ impl Connection {
             self.current = session.cloned();
             return Ok(index);
         }
+        if self.follows.len() >= MAX_FOLLOWED {
+            return Err(FollowRefused::TooMany);
+        }
         let found = match session {
             Some(session) => self.follow(session, None).await,
             None => Err(FollowRefused::NotFound),

@@ -50,43 +50,52 @@ impl Session {
     /// Shows that an answer begins, and asks for it.
     pub(super) async fn ask(&mut self, question: Question) -> Option<Input> {
         let reserved = self.reserve(2).await;
-        let head = AnswerHead {
-            answer: question.answer.clone(),
-            in_reply_to: question.message.clone(),
-            model: question.model.clone(),
-        };
-        let first_seq = self.append(|log, now| log.loading(head, now));
         let context =
             if reserved { self.context(&question).await } else { Err(Refusal::NotStored) };
-        let prompt_bytes = context.as_ref().map_or(0, |(_, bytes)| *bytes);
+        let first_seq = self.scribe.read(Log::head).seq.next();
+        let stored = Answer {
+            session: self.id.clone(),
+            fence: self.fence,
+            id: question.answer.clone(),
+            in_reply_to: question.message.clone(),
+            first_seq,
+            last_seq: first_seq,
+            model: Some(question.model.clone()),
+            text: String::new(),
+            upstream_request_id: None,
+            started: clock::now(),
+            first_piece: None,
+        };
+        let begun = context.is_ok() && self.begin(&stored).await;
+        self.append(|log, now| {
+            let Question { message: in_reply_to, answer, model } = question;
+            log.loading(AnswerHead { answer, in_reply_to, model }, now)
+        });
         self.running = Some(Running {
-            stored: Answer {
-                session: self.id.clone(),
-                fence: self.fence,
-                id: question.answer,
-                in_reply_to: question.message,
-                first_seq,
-                last_seq: first_seq,
-                model: Some(question.model),
-                text: String::new(),
-                upstream_request_id: None,
-                started: clock::now(),
-                first_piece: None,
-            },
-            prompt_bytes,
+            stored,
+            prompt_bytes: context.as_ref().map_or(0, |(_, bytes)| *bytes),
             saved_bytes: 0,
             last_checkpoint: Deadline::now(),
         });
         match context {
-            Ok((question, _)) => {
-                // From here on a crash leaves a mark.
-                self.checkpoint();
+            Ok((question, _)) if begun => {
                 let Means { upstream, patience, .. } = self.means.as_ref();
                 let asking = ask::ask(question, upstream.clone(), patience.clone());
                 self.asking = Some(Box::pin(asking));
                 None
             }
-            Err(_) => Some(failed(ErrorKind::Other)),
+            Ok(_) | Err(_) => Some(failed(ErrorKind::Other)),
+        }
+    }
+
+    /// Makes sure that a crash leaves a mark: an answer that anybody saw begin is in the history.
+    async fn begin(&mut self, answer: &Answer) -> bool {
+        match self.means.archive.begin(answer.clone()).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not begin an answer");
+                false
+            }
         }
     }
 
