@@ -87,15 +87,19 @@ async fn offsets_count_bytes_whatever_the_script_is_written_in() {
     alice.say("Begrüße die Welt").await;
     alice.next_of("loading").await;
 
-    let mut offset = 0;
+    // The last piece may come together with the end.
+    let (mut offset, mut ended) = (0, false);
     for piece in pieces {
         provider.release(1);
         let frame = alice.next_frame().await;
         assert_eq!(frame["offset"], offset);
         assert_eq!(frame["content"], piece);
         offset += piece.len();
+        ended = frame["metadata"]["done"] == "true";
     }
-    alice.answer_end().await;
+    if !ended {
+        alice.answer_end().await;
+    }
 
     let stored = gateway.messages("alice", alice.session()).await;
     assert_eq!(stored[1]["content"], pieces.concat());
