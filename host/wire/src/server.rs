@@ -219,6 +219,13 @@ impl ServerFrame {
         }
     }
 
+    /// The connection is closed after this error.
+    #[must_use]
+    pub fn fatal(mut self) -> Self {
+        self.error = self.error.map(ErrorBody::fatal);
+        self
+    }
+
     /// Somebody is there.
     pub fn pong(at: Instant) -> Self {
         Self::new("pong", Sender::System, at)

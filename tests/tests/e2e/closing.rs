@@ -48,6 +48,7 @@ async fn a_deleted_session_ends_for_its_followers_and_the_others_go_on() {
     let error = alice.next_frame().await;
 
     assert_eq!(error["error"]["code"], "SESSION_CLOSED", "{error}");
+    assert_eq!(error["error"]["recoverable"], true, "{error}");
     assert_eq!(error["session_id"], first);
     assert_eq!(alice.ask("Still there?").await.finish_reason, "stop");
     assert_eq!(alice.session(), second);
@@ -67,6 +68,7 @@ async fn deleting_the_only_session_of_a_connection_closes_it_with_4409() {
     for client in [&mut alice, &mut desk] {
         let error = client.next_frame().await;
         assert_eq!(error["error"]["code"], "SESSION_CLOSED", "{error}");
+        assert_eq!(error["error"]["recoverable"], false, "{error}");
         assert_eq!(error["session_id"], session);
         assert_eq!(client.closed().await, Some(4409));
     }

@@ -185,14 +185,15 @@ impl Connection {
 
     async fn tell_privately(&mut self, private: Private) -> Outcome {
         let Private { session, frame, last, .. } = private;
-        self.send(&frame).await?;
-        if last {
-            self.leave(&session);
-            if self.follows.is_empty() {
-                return Err(Farewell::Close(CloseCode::Superseded));
-            }
+        if !last {
+            return self.send(&frame).await;
         }
-        Ok(())
+        self.leave(&session);
+        if !self.follows.is_empty() {
+            return self.send(&frame).await;
+        }
+        self.send(&frame.fatal()).await?;
+        Err(Farewell::Close(CloseCode::Superseded))
     }
 
     /// The next frame of a session's log after the cursor and not after a place. Moves the cursor.
