@@ -1,87 +1,65 @@
-//! The archive as its users see it. Cheap to clone; all clones are one archive.
+//! The archive as its users see it, whatever keeps it. Cheap to clone; all clones are one archive.
+//!
+//! An operation is written three times: here, where its promise is, by passing it on with [`ask!`];
+//! and as a method of the same name in each engine, where how it is done is. What both engines must
+//! agree on is told to both by the stories in `tests/archive`.
 
 use std::fmt;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
-use rusqlite::Connection;
 use sluice_chat::id::{ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
 use sluice_chat::turn::Mode;
 
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
-use crate::lock::{Lock, LockError};
-use crate::message::table as messages;
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
-use crate::reader::Readers;
-use crate::schema::{self, SchemaError};
-use crate::session::table as sessions;
 use crate::session::{SessionCursor, SessionPage, StoredSession};
-use crate::writer::inbox::Inbox;
-use crate::writer::{Write, Writer};
+use crate::sqlite::Sqlite;
 
 /// An open archive.
 ///
 /// Every write resolves after it is durable, and in the order the calls were first polled. A write
-/// whose future is dropped may still happen. Writes wait for a place when 256 others do; reads wait
-/// when three others run. Reading needs a tokio runtime.
+/// whose future is dropped may still happen. Reading needs a tokio runtime.
 #[derive(Clone)]
 pub struct Archive {
-    open: Arc<Open>,
+    engine: Arc<Engine>,
 }
 
-/// What all clones share.
-struct Open {
-    inbox: Arc<Inbox>,
-    readers: Readers,
-    thread: Mutex<Option<JoinHandle<()>>>,
+/// What keeps the archive.
+enum Engine {
+    Sqlite(Sqlite),
+}
+
+/// Calls the method of the same name on whichever engine there is.
+macro_rules! ask {
+    ($archive:ident.$method:ident($($argument:expr),*)) => {
+        match &*$archive.engine {
+            Engine::Sqlite(engine) => engine.$method($($argument),*).await,
+        }
+    };
 }
 
 impl Archive {
     /// Opens the archive at `path`, making it and its folders (mode 0700; the file 0600) where they
     /// are missing, and brings it to today's layout. Blocks: for start-up.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Unavailable {
-            path: path.to_owned(),
-            source,
-        };
-        make_folder(path).map_err(|error| failed(error.into()))?;
-        let lock = Lock::take(path).map_err(|error| match error {
-            LockError::Held => OpenError::InUse { path: path.to_owned() },
-            LockError::Unavailable(error) => failed(error.into()),
-        })?;
-        make_file(path).map_err(|error| failed(error.into()))?;
-        let connection = connect(path)?;
-        let inbox = Arc::new(Inbox::new());
-        let thread = Writer::start(path.to_owned(), connection, Arc::clone(&inbox), lock)
-            .map_err(|error| failed(error.into()))?;
-        let readers = Readers::new(path.to_owned());
-        Ok(Self { open: Arc::new(Open { inbox, readers, thread: Mutex::new(Some(thread)) }) })
+        Ok(Self { engine: Arc::new(Engine::Sqlite(Sqlite::open(path)?)) })
     }
 
     /// Writes what waits, closes the file and lets go of it. Everything asked for later fails with
     /// [`StoreError::Closed`]. Again does nothing.
     pub async fn close(&self) {
-        self.open.inbox.close();
-        self.open.readers.close().await;
-        self.open.inbox.stopped().await;
+        ask!(self.close());
     }
 
     /// Finds out whether writing works, by writing.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.write(|connection| {
-            connection.prepare_cached("UPDATE pulse SET beats = beats + 1")?.execute([])?;
-            Ok(())
-        })
-        .await
+        ask!(self.ping())
     }
 
     /// Reads a session.
     pub async fn session(&self, session: &SessionId) -> Result<Option<StoredSession>, StoreError> {
-        let session = session.clone();
-        self.open.readers.read(move |connection| sessions::find(connection, &session)).await
+        ask!(self.session(session))
     }
 
     /// Makes the caller the owner of a session's log, and reads it.
@@ -94,8 +72,7 @@ impl Archive {
         session: &SessionId,
         now: Instant,
     ) -> Result<Option<StoredSession>, StoreError> {
-        let session = session.clone();
-        self.write(move |connection| sessions::take(connection, &session, now)).await
+        ask!(self.take_session(session, now))
     }
 
     /// Notes that a session was cleanly left with exactly this head, so that its epoch can go on.
@@ -105,8 +82,7 @@ impl Archive {
         fence: Fence,
         head: Seq,
     ) -> Result<(), ChangeError> {
-        let session = session.clone();
-        self.write(move |connection| sessions::leave(connection, &session, fence, head)).await
+        ask!(self.leave_session(session, fence, head))
     }
 
     /// Raises a session's high-water mark: no event above it may be shown.
@@ -116,13 +92,12 @@ impl Archive {
         fence: Fence,
         up_to: Seq,
     ) -> Result<(), ChangeError> {
-        let session = session.clone();
-        self.write(move |connection| sessions::reserve(connection, &session, fence, up_to)).await
+        ask!(self.reserve(session, fence, up_to))
     }
 
     /// Stores a message, and makes its session if there is none.
     pub async fn append(&self, message: NewMessage) -> Result<Appended, AppendError> {
-        self.write(move |connection| messages::append(connection, &message)).await
+        ask!(self.append(message))
     }
 
     /// Finds what a user's client message id stands for, if it was used within the window.
@@ -132,30 +107,26 @@ impl Archive {
         id: &ClientMessageId,
         now: Instant,
     ) -> Result<Option<Known>, StoreError> {
-        let (user, id) = (user.clone(), id.clone());
-        self.open
-            .readers
-            .read(move |connection| messages::find_client(connection, &user, &id, now))
-            .await
+        ask!(self.find_client_message(user, id, now))
     }
 
     /// Notes how far an answer got. Does not wait, may be superseded by a newer one, and is dropped
     /// when more than 4,096 answers or 64 MiB wait already: the next one says more.
     pub fn checkpoint(&self, answer: Answer) {
-        self.open.inbox.put_checkpoint(answer);
+        match &*self.engine {
+            Engine::Sqlite(engine) => engine.checkpoint(answer),
+        }
     }
 
     /// Stores that an answer begins. After a crash it is there, marked as interrupted, whatever came of it.
     pub async fn begin(&self, answer: Answer) -> Result<(), ChangeError> {
-        self.write(move |connection| messages::put_answer(connection, &answer, None)).await
+        ask!(self.begin(answer))
     }
 
     /// Stores how an answer ended and adds it to its session's totals. Once only: an answer that
     /// has an ending keeps it.
     pub async fn finish(&self, answer: Answer, outcome: Outcome) -> Result<(), ChangeError> {
-        self.open.inbox.forget_checkpoint(&answer.id);
-        self.write(move |connection| messages::put_answer(connection, &answer, Some(&outcome)))
-            .await
+        ask!(self.finish(answer, outcome))
     }
 
     /// Reads the newest `limit` messages of a session that stand before a place, oldest first. At
@@ -166,11 +137,7 @@ impl Archive {
         before: Option<Seq>,
         limit: usize,
     ) -> Result<Vec<StoredMessage>, StoreError> {
-        let session = session.clone();
-        self.open
-            .readers
-            .read(move |connection| messages::page(connection, &session, before, limit))
-            .await
+        ask!(self.messages(session, before, limit))
     }
 
     /// Reads the newest message that the user wrote in a session.
@@ -178,8 +145,7 @@ impl Archive {
         &self,
         session: &SessionId,
     ) -> Result<Option<StoredMessage>, StoreError> {
-        let session = session.clone();
-        self.open.readers.read(move |connection| messages::last_of_user(connection, &session)).await
+        ask!(self.last_user_message(session))
     }
 
     /// Reads a page of a user's sessions, newest activity first, ties by id. With `wanted`, only
@@ -192,17 +158,7 @@ impl Archive {
         after: Option<SessionCursor>,
         wanted: Option<&str>,
     ) -> Result<SessionPage, StoreError> {
-        let owner = owner.clone();
-        let wanted = wanted.map(str::to_owned);
-        self.open
-            .readers
-            .read(move |connection| match wanted {
-                None => sessions::page(connection, &owner, limit, after.as_ref()),
-                Some(wanted) => {
-                    sessions::search(connection, &owner, limit, after.as_ref(), &wanted)
-                }
-            })
-            .await
+        ask!(self.sessions_of(owner, limit, after, wanted))
     }
 
     /// Renames a session.
@@ -212,8 +168,7 @@ impl Archive {
         fence: Fence,
         name: &str,
     ) -> Result<(), ChangeError> {
-        let (session, name) = (session.clone(), name.to_owned());
-        self.write(move |connection| sessions::set_name(connection, &session, fence, &name)).await
+        ask!(self.set_name(session, fence, name))
     }
 
     /// Picks a session's model.
@@ -223,8 +178,7 @@ impl Archive {
         fence: Fence,
         model: &ModelId,
     ) -> Result<(), ChangeError> {
-        let (session, model) = (session.clone(), model.clone());
-        self.write(move |connection| sessions::set_model(connection, &session, fence, &model)).await
+        ask!(self.set_model(session, fence, model))
     }
 
     /// Says who answers in a session. Does not touch its fence.
@@ -234,8 +188,7 @@ impl Archive {
         fence: Fence,
         mode: Mode,
     ) -> Result<(), ChangeError> {
-        let session = session.clone();
-        self.write(move |connection| sessions::set_mode(connection, &session, fence, mode)).await
+        ask!(self.set_mode(session, fence, mode))
     }
 
     /// Ends a session. A further message opens it again.
@@ -245,8 +198,7 @@ impl Archive {
         fence: Fence,
         now: Instant,
     ) -> Result<(), ChangeError> {
-        let session = session.clone();
-        self.write(move |connection| sessions::end(connection, &session, fence, now)).await
+        ask!(self.end_session(session, fence, now))
     }
 
     /// Deletes a session's messages and name for good. Its id stays taken.
@@ -256,90 +208,12 @@ impl Archive {
         fence: Fence,
         now: Instant,
     ) -> Result<(), ChangeError> {
-        let session = session.clone();
-        self.write(move |connection| sessions::delete(connection, &session, fence, now)).await
-    }
-
-    /// Runs one write in the next batch and waits until it is durable.
-    pub(crate) async fn write<T, E>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let (job, outcome) = Write::new(work);
-        self.open.inbox.put(Box::new(job)).await?;
-        match outcome.await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(StoreError::Closed.into()),
-        }
+        ask!(self.delete_session(session, fence, now))
     }
 }
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Archive").finish_non_exhaustive()
-    }
-}
-
-impl Drop for Open {
-    /// Writes what waits and stops the thread, waiting for it: nothing if [`Archive::close`] did.
-    fn drop(&mut self) {
-        self.inbox.close();
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the archive's writer panicked");
-        }
-    }
-}
-
-/// Makes the folder of the archive, for its owner only.
-fn make_folder(path: &Path) -> io::Result<()> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
-        return Ok(());
-    };
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Makes the archive's file, for its owner only. Its companions get the same mode.
-fn make_file(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
-/// Opens the connection that writes and brings the file up to date.
-fn connect(path: &Path) -> Result<Connection, OpenError> {
-    let mut connection = schema::connect_to_write(path).map_err(|error| refused(path, error))?;
-    schema::migrate(&mut connection).map_err(|error| match error {
-        SchemaError::Foreign => OpenError::NotAnArchive { path: path.to_owned(), source: None },
-        SchemaError::Newer { found, known } => {
-            OpenError::Newer { path: path.to_owned(), found, known }
-        }
-        SchemaError::Database(error) => refused(path, error),
-    })?;
-    // The lock says that nobody else has it open: what is still open was cut off with its process.
-    sessions::interrupt_all(&connection).map_err(|error| refused(path, error))?;
-    Ok(connection)
-}
-
-/// Tells a file that is no archive from one that cannot be had.
-fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
-    let path = path.to_owned();
-    let error = StoreError::from(error);
-    let unreadable = matches!(error, StoreError::Damaged { .. });
-    let source = Box::new(error);
-    if unreadable {
-        OpenError::NotAnArchive { path, source: Some(source) }
-    } else {
-        OpenError::Unavailable { path, source }
     }
 }

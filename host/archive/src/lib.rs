@@ -4,14 +4,10 @@
 //! because of what is stored: an owner, a fence, an id used before.
 
 mod archive;
-mod column;
 mod error;
-mod lock;
 mod message;
-mod reader;
-mod schema;
 mod session;
-mod writer;
+mod sqlite;
 
 pub use archive::Archive;
 pub use error::{AppendError, ChangeError, OpenError, StoreError};

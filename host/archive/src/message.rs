@@ -1,4 +1,4 @@
-//! Messages and answers, going in and coming out. How they are stored is in `table`.
+//! Messages and answers, going in and coming out.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,6 @@ use sluice_chat::id::{
     ClientMessageId, Epoch, Fence, Instant, MessageId, ModelId, Seq, SessionId, UserId,
 };
 use sluice_chat::turn::Sender;
-
-pub(crate) mod table;
 
 /// How long a client message id stands for one message: 24 hours.
 pub const IDEMPOTENCY_WINDOW_MS: u64 = 24 * 60 * 60 * 1_000;

@@ -1,12 +1,10 @@
-//! Sessions as stored, and pages of them. How they are stored is in `table`.
+//! Sessions as stored, and pages of them.
 
 use std::fmt;
 
 use sluice_chat::answer::Tokens;
 use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, UserId};
 use sluice_chat::turn::Mode;
-
-pub(crate) mod table;
 
 /// How many of a user's newest sessions a search by name looks at.
 pub const SEARCHED_SESSIONS: usize = 1_000;

@@ -5,10 +5,10 @@ use sluice_chat::answer::Tokens;
 use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, UserId};
 use sluice_chat::turn::Mode;
 
-use super::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};
-use crate::column::{Unsigned, Word};
+use super::column::{Unsigned, Word};
 use crate::error::{ChangeError, StoreError};
 use crate::message::MAX_PAGE;
+use crate::session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};
 
 /// What a write has to know of a session before it may change it.
 pub(crate) struct Claim {

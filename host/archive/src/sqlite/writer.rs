@@ -11,10 +11,10 @@ use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::oneshot;
 
 use self::inbox::{Batch, Inbox};
+use super::lock::Lock;
+use super::message::put_answer;
+use super::schema;
 use crate::error::StoreError;
-use crate::lock::Lock;
-use crate::message::table::put_answer;
-use crate::schema;
 
 pub(crate) mod inbox;
 

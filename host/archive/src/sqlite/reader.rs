@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::schema;
 use crate::error::StoreError;
-use crate::schema;
 
 /// Reads at the same time; further ones wait their turn.
 const READERS: u32 = 3;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use sluice_chat::id::{Fence, Instant, Seq, SessionId};
 
 use super::*;
-use crate::writer::Write;
+use crate::sqlite::writer::Write;
 
 fn answer(id: usize, text: &str) -> Answer {
     let id = MessageId::parse(&format!("a{id}")).expect("an id");

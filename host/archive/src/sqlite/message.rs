@@ -9,13 +9,13 @@ use sluice_chat::id::{
 };
 use sluice_chat::turn::{Mode, Sender};
 
-use super::{
+use super::column::{Unsigned, Word};
+use super::session as sessions;
+use crate::error::{AppendError, ChangeError, StoreError};
+use crate::message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
     NewMessage, Outcome, StoredMessage,
 };
-use crate::column::{Unsigned, Word};
-use crate::error::{AppendError, ChangeError, StoreError};
-use crate::session::table as sessions;
 
 /// Used-up client message ids swept out with each new one: more than come in, so they do not pile
 /// up, and few enough not to be felt.

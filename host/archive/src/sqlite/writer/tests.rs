@@ -5,11 +5,12 @@ use sluice_chat::id::{Epoch, Fence, Instant, MessageId, Seq, SessionId, UserId};
 use sluice_chat::turn::Sender;
 use tempfile::TempDir;
 
-use crate::{AppendError, Archive, ChangeError, Metadata, NewMessage, StoreError};
+use crate::sqlite::Sqlite;
+use crate::{AppendError, ChangeError, Metadata, NewMessage, StoreError};
 
-fn opened() -> (Archive, TempDir) {
+fn opened() -> (Sqlite, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    (Archive::open(&folder.path().join("chat.db")).expect("an archive"), folder)
+    (Sqlite::open(&folder.path().join("chat.db")).expect("an archive"), folder)
 }
 
 fn session() -> SessionId {
@@ -36,13 +37,13 @@ fn message(seq: u64, bytes: usize) -> NewMessage {
 }
 
 /// Does something to the writing connection.
-async fn meddle(archive: &Archive, sql: &'static str) {
+async fn meddle(archive: &Sqlite, sql: &'static str) {
     let meddled: Result<(), StoreError> =
         archive.write(move |connection| Ok(connection.execute_batch(sql)?)).await;
     meddled.expect("meddled");
 }
 
-async fn places(archive: &Archive) -> Vec<u64> {
+async fn places(archive: &Sqlite) -> Vec<u64> {
     let stored = archive.messages(&session(), None, usize::MAX).await.expect("readable");
     stored.into_iter().map(|message| message.seq.0).collect()
 }
