@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits: no entry is held over an `.await`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -9,8 +10,9 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use sluice_chat::id::{Instant, SessionId, UserId};
 use sluice_chat::turn::ConnectionId;
+use sluice_wire::close::CloseCode;
 
-use crate::session::{Activity, Handle, Inbox};
+use crate::session::{Activity, CutOff, Handle, Inbox};
 
 /// Sessions in memory, each with one task.
 #[derive(Debug, Default)]
@@ -71,7 +73,7 @@ impl Registry {
 /// Counts connections, in total and per user.
 #[derive(Debug)]
 pub(crate) struct Turnstile {
-    per_user: DashMap<UserId, usize>,
+    per_user: DashMap<UserId, BTreeMap<ConnectionId, CutOff>>,
     total: AtomicUsize,
     next: AtomicU64,
     most: usize,
@@ -95,6 +97,7 @@ pub(crate) struct Permit {
     turnstile: Arc<Turnstile>,
     user: UserId,
     connection: ConnectionId,
+    cut_off: CutOff,
 }
 
 impl Turnstile {
@@ -115,18 +118,28 @@ impl Turnstile {
         self.total
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, full)
             .map_err(|_| TurnedAway::Full)?;
+        let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
+        let cut_off = CutOff::default();
         let admitted = {
-            let mut held = self.per_user.entry(user.clone()).or_insert(0);
-            let admitted = *held < self.most_per_user;
-            *held += usize::from(admitted);
+            let mut held = self.per_user.entry(user.clone()).or_default();
+            let admitted = held.len() < self.most_per_user;
+            if admitted {
+                held.insert(connection, cut_off.clone());
+            }
             admitted
         };
         if !admitted {
             self.total.fetch_sub(1, Ordering::AcqRel);
             return Err(TurnedAway::UserFull);
         }
-        let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        Ok(Permit { turnstile: Arc::clone(self), user: user.clone(), connection })
+        Ok(Permit { turnstile: Arc::clone(self), user: user.clone(), connection, cut_off })
+    }
+
+    /// Closes every connection of a user. Returns how many those are.
+    pub(crate) fn cut_off(&self, user: &UserId, code: CloseCode) -> usize {
+        let Some(held) = self.per_user.get(user) else { return 0 };
+        held.values().for_each(|connection| connection.because(code));
+        held.len()
     }
 }
 
@@ -135,6 +148,11 @@ impl Permit {
     pub(crate) fn connection(&self) -> ConnectionId {
         self.connection
     }
+
+    /// What ends the connection from outside of it.
+    pub(crate) fn cut_off(&self) -> CutOff {
+        self.cut_off.clone()
+    }
 }
 
 impl Drop for Permit {
@@ -142,8 +160,8 @@ impl Drop for Permit {
         let Turnstile { per_user, total, .. } = self.turnstile.as_ref();
         total.fetch_sub(1, Ordering::AcqRel);
         if let Entry::Occupied(mut entry) = per_user.entry(self.user.clone()) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
+            entry.get_mut().remove(&self.connection);
+            if entry.get().is_empty() {
                 entry.remove();
             }
         }

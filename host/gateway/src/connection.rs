@@ -95,7 +95,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, arrival: Arriv
         current: None,
         private: Mailbox::new(),
         moved: Arc::new(Notify::new()),
-        cut_off: CutOff::default(),
+        cut_off: permit.cut_off(),
         noticed_expiry: false,
         paced: Pace::default(),
     };
@@ -158,9 +158,13 @@ impl Connection {
     }
 
     async fn welcome(&mut self, session: Option<SessionId>, position: Option<Position>) -> Outcome {
+        let (max_content, max_message_size) = {
+            let rules = self.gateway.rules.load();
+            (rules.limits.max_content, rules.limits.max_message_size)
+        };
         let limits = ClientLimits {
-            max_content: self.gateway.limits.max_content,
-            max_message_size: self.gateway.limits.max_message_size,
+            max_content,
+            max_message_size,
             queue: self.gateway.means.queue,
             sessions: MAX_FOLLOWED,
         };
@@ -202,7 +206,8 @@ impl Connection {
         if !self.paced.allows(Deadline::now()) {
             return Err(Farewell::Close(CloseCode::RateLimited));
         }
-        match ClientFrame::parse(text, self.gateway.limits.max_content) {
+        let max_content = self.gateway.rules.load().limits.max_content;
+        match ClientFrame::parse(text, max_content) {
             Ok(frame) => self.act(frame).await,
             Err(refused) => {
                 let body = self
@@ -299,7 +304,7 @@ impl Connection {
 
     /// Counts a message of this user.
     fn charge(&self) -> Result<(), OverLimit> {
-        self.gateway.messages.take(self.identity.user.clone(), Deadline::now())
+        self.gateway.charge_message(&self.identity.user)
     }
 
     async fn select_model(&mut self, session: Option<SessionId>, model: ModelId) -> Outcome {
@@ -361,7 +366,7 @@ impl Connection {
     }
 
     async fn authenticate(&mut self, token: &str) -> Outcome {
-        match self.gateway.seal.verify(token) {
+        match self.gateway.identify(token) {
             Ok(identity) if identity.user == self.identity.user => {
                 self.identity = identity;
                 self.noticed_expiry = false;

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use sluice_chat::id::{SessionId, UserId};
+use arc_swap::ArcSwap;
+use sluice_chat::id::{Instant, SessionId, UserId};
+use sluice_wire::close::CloseCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Registry, Turnstile};
 use crate::body::Bodies;
-use crate::identity::Seal;
-use crate::rate::Windows;
+use crate::identity::{Identity, Seal, TokenRefused};
+use crate::rate::{OverLimit, Windows};
+use crate::revocation::Revocations;
+use crate::rules::Rules;
 use crate::session::{self, Command, FollowRefused, Handle, Means};
-use crate::settings::{Auth, Limits, Origins};
+use crate::settings::Auth;
 use crate::{clock, fresh};
 
 /// The running gateway.
@@ -21,20 +25,22 @@ pub(crate) struct Gateway {
     pub(crate) means: Arc<Means>,
     /// Checks tokens.
     pub(crate) seal: Seal,
+    /// Whose tokens count no more.
+    pub(crate) revocations: Revocations,
     /// How tokens may come.
     pub(crate) auth: Auth,
     /// Sessions in memory.
     pub(crate) registry: Arc<Registry>,
     /// Connections that are open.
     pub(crate) turnstile: Arc<Turnstile>,
-    /// How much a client may send.
-    pub(crate) limits: Limits,
+    /// What may change while the process runs.
+    pub(crate) rules: ArcSwap<Rules>,
     /// Messages of each user lately.
     pub(crate) messages: Windows<UserId>,
+    /// Requests of each operator to the admin routes lately.
+    pub(crate) operators: Windows<UserId>,
     /// The way in for long requests.
     pub(crate) bodies: Bodies,
-    /// Pages that may open a socket.
-    pub(crate) origins: Origins,
     /// Where routes begin: empty, or a path.
     pub(crate) prefix: String,
     /// Sessions and connections, so that shutdown can wait for them.
@@ -100,14 +106,46 @@ impl Gateway {
     /// Lets idle sessions leave memory.
     pub(crate) fn sweep(&self, ttl: std::time::Duration) {
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let before = sluice_chat::id::Instant(clock::now().0.saturating_sub(ttl_ms));
+        let before = Instant(clock::now().0.saturating_sub(ttl_ms));
         let (removed, kept) = self.registry.sweep(before);
         tracing::info!(removed, kept, "swept idle sessions");
     }
 
+    /// Says whose token this is.
+    pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenRefused> {
+        let identity = self.seal.verify(token)?;
+        if self.is_revoked(&identity) { Err(TokenRefused::Invalid) } else { Ok(identity) }
+    }
+
+    /// Whether a token that was good counts no more.
+    pub(crate) fn is_revoked(&self, identity: &Identity) -> bool {
+        self.revocations.cover(&identity.user, identity.issued)
+    }
+
+    /// Refuses every token issued to the user until now, and closes the connections they opened. Returns how many those are.
+    pub(crate) fn revoke(&self, user: &UserId, now: Instant) -> usize {
+        // In this order: who connects meanwhile is in the turnstile first and looks at the revocations then.
+        self.revocations.revoke(user.clone(), now);
+        self.turnstile.cut_off(user, CloseCode::TokenExpired)
+    }
+
+    /// Counts a message of this user.
+    pub(crate) fn charge_message(&self, user: &UserId) -> Result<(), OverLimit> {
+        let rate = self.rules.load().limits.messages;
+        self.messages.take(user.clone(), rate, tokio::time::Instant::now())
+    }
+
+    /// Counts a request of this operator, apart from messages.
+    pub(crate) fn charge_operator(&self, operator: &UserId) -> Result<(), OverLimit> {
+        let rate = self.rules.load().limits.admin;
+        self.operators.take(operator.clone(), rate, tokio::time::Instant::now())
+    }
+
     /// Forgets who was quiet long enough to be within every limit.
     pub(crate) fn sweep_limits(&self) {
-        let users = self.messages.sweep(tokio::time::Instant::now());
-        tracing::debug!(users, "swept the limits");
+        let (rules, now) = (self.rules.load(), tokio::time::Instant::now());
+        let users = self.messages.sweep(rules.limits.messages, now);
+        let operators = self.operators.sweep(rules.limits.admin, now);
+        tracing::debug!(users, operators, "swept the limits");
     }
 }

@@ -11,12 +11,20 @@ use crate::settings::Auth;
 
 /// Longest token that is looked at, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// How much of a user's name is kept.
+const MAX_NAME_CHARACTERS: usize = 200;
 
 /// What a valid token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The user.
     pub(crate) user: UserId,
+    /// What people call the user; at most 200 characters of it, and none that steers a terminal.
+    pub(crate) name: Option<String>,
+    /// What the user is, in the words of whoever signs the tokens.
+    pub(crate) roles: Vec<String>,
+    /// Since when, if the token says so.
+    pub(crate) issued: Option<Instant>,
     /// Until when.
     pub(crate) expires: Instant,
 }
@@ -135,6 +143,11 @@ impl Claims {
     fn into_identity(self, leeway_ms: u64) -> Option<Identity> {
         let user = self.user_id.filter(|user| !user.is_empty()).or(self.sub)?;
         let expires = Instant(self.exp.saturating_mul(1_000).saturating_add(leeway_ms));
-        Some(Identity { user: UserId::parse(&user)?, expires })
+        let name = self.name.map(|name| {
+            name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect::<String>()
+        });
+        let name = name.filter(|name| !name.trim().is_empty());
+        let issued = self.iat.map(|seconds| Instant(seconds.saturating_mul(1_000)));
+        Some(Identity { user: UserId::parse(&user)?, name, roles: self.roles, issued, expires })
     }
 }

@@ -1,24 +1,33 @@
 //! Exact sliding windows: at most N in any window of a length, per key.
 //!
-//! Refused attempts do not count. Time is an argument; keys are bounded, and forgotten once nothing of theirs is in the window.
+//! Refused attempts do not count. Time and rate are arguments, since the rate may change while the process runs: what was let
+//! through before counts under the new one. Keys are bounded, and forgotten once nothing of theirs is in the window.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
 use tokio::time::Instant;
 
 use crate::settings::Rate;
 
-/// Most keys counted at a time. A key beyond that is refused until others are forgotten: memory stays bounded under a flood of names.
+/// Most keys counted at a time: memory stays bounded under a flood of names.
 const MAX_KEYS: usize = 100_000;
+/// How often a flood of new keys makes the windows sweep themselves, beside the regular sweep.
+const FLOOD_SWEEP: Duration = Duration::from_secs(1);
 
 /// Counts what each key did lately.
 #[derive(Debug)]
 pub(crate) struct Windows<K: Eq + Hash> {
-    rate: Rate,
     taken: DashMap<K, VecDeque<Instant>>,
+    /// Of `taken`, so that counting them does not lock all of it.
+    keys: AtomicUsize,
+    most_keys: usize,
+    flooded: Mutex<Option<Instant>>,
 }
 
 /// One too many.
@@ -30,38 +39,74 @@ pub(crate) struct OverLimit {
 }
 
 impl<K: Eq + Hash> Windows<K> {
-    /// Lets through what `rate` says.
-    pub(crate) fn new(rate: Rate) -> Self {
-        Self { rate, taken: DashMap::new() }
+    /// Nobody did anything yet.
+    pub(crate) fn new() -> Self {
+        Self::of(MAX_KEYS)
     }
 
-    /// Takes one of the key's places.
-    pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), OverLimit> {
-        let full = self.taken.len() >= MAX_KEYS && !self.taken.contains_key(&key);
-        if full {
-            return Err(OverLimit { retry_after: self.rate.window });
+    fn of(most_keys: usize) -> Self {
+        Self {
+            taken: DashMap::new(),
+            keys: AtomicUsize::new(0),
+            most_keys,
+            flooded: Mutex::new(None),
         }
-        let mut taken = self.taken.entry(key).or_default();
-        forget(&mut taken, now, self.rate.window);
-        let count = usize::try_from(self.rate.count).unwrap_or(usize::MAX);
-        match taken.front() {
-            Some(oldest) if taken.len() >= count => {
-                Err(OverLimit { retry_after: (*oldest + self.rate.window).duration_since(now) })
-            }
-            _ => {
-                taken.push_back(now);
-                Ok(())
-            }
+    }
+
+    /// Takes one of the key's places. A new key beyond the bound is refused until others are forgotten.
+    pub(crate) fn take(&self, key: K, rate: Rate, now: Instant) -> Result<(), OverLimit> {
+        if self.keys.load(Ordering::Relaxed) >= self.most_keys && self.may_sweep(now) {
+            self.sweep(rate, now);
         }
+        let mut taken = match self.taken.entry(key) {
+            Entry::Occupied(entry) => entry.into_ref(),
+            Entry::Vacant(entry) => {
+                let room = |keys: usize| (keys < self.most_keys).then_some(keys + 1);
+                self.keys
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+                    .map_err(|_| OverLimit { retry_after: rate.window })?;
+                entry.insert(VecDeque::new())
+            }
+        };
+        forget(&mut taken, now, rate.window);
+        let count = usize::try_from(rate.count).unwrap_or(usize::MAX);
+        // After a reload to a lower rate more than one has to leave.
+        if let Some(leaving) = taken.len().checked_sub(count).and_then(|over| taken.get(over)) {
+            return Err(OverLimit { retry_after: (*leaving + rate.window).duration_since(now) });
+        }
+        taken.push_back(now);
+        Ok(())
     }
 
     /// Forgets what left the window, and keys of which nothing is left. Returns how many keys stay.
-    pub(crate) fn sweep(&self, now: Instant) -> usize {
+    pub(crate) fn sweep(&self, rate: Rate, now: Instant) -> usize {
+        let mut removed = 0;
         self.taken.retain(|_, taken| {
-            forget(taken, now, self.rate.window);
+            forget(taken, now, rate.window);
+            removed += usize::from(taken.is_empty());
             !taken.is_empty()
         });
-        self.taken.len()
+        if removed > 0 {
+            self.taken.shrink_to_fit();
+        }
+        self.keys.fetch_sub(removed, Ordering::Relaxed) - removed
+    }
+
+    /// Whether the last sweep that a flood made is long enough ago.
+    fn may_sweep(&self, now: Instant) -> bool {
+        // Whoever holds it is about to sweep.
+        let Ok(mut flooded) = self.flooded.try_lock() else { return false };
+        let due = flooded.is_none_or(|last| now.duration_since(last) >= FLOOD_SWEEP);
+        if due {
+            *flooded = Some(now);
+        }
+        due
+    }
+
+    /// How many events are remembered.
+    #[cfg(test)]
+    pub(crate) fn events(&self) -> usize {
+        self.taken.iter().map(|taken| taken.len()).sum()
     }
 }
 
@@ -73,54 +118,4 @@ fn forget(taken: &mut VecDeque<Instant>, now: Instant, window: Duration) {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn windows(count: u32) -> Windows<&'static str> {
-        Windows::new(Rate { count, window: Duration::from_secs(10) })
-    }
-
-    #[test]
-    fn the_wait_is_until_the_oldest_leaves_and_refusals_do_not_count() {
-        let (windows, start) = (windows(2), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-
-        assert!(windows.take("a", at(0)).is_ok());
-        assert!(windows.take("a", at(3)).is_ok());
-        let refused = windows.take("a", at(4)).unwrap_err();
-        assert_eq!(refused.retry_after, Duration::from_secs(6));
-        assert!(windows.take("b", at(4)).is_ok(), "another key has its own window");
-        assert!(windows.take("a", at(10)).is_ok());
-        assert!(windows.take("a", at(12)).is_err());
-    }
-
-    #[test]
-    fn a_sweep_forgets_keys_that_were_quiet() {
-        let (windows, start) = (windows(2), Instant::now());
-        assert!(windows.take("a", start).is_ok());
-
-        assert_eq!(windows.sweep(start + Duration::from_secs(9)), 1);
-        assert_eq!(windows.sweep(start + Duration::from_secs(10)), 0);
-    }
-
-    proptest! {
-        /// It lets through exactly what a list of all admitted times allows: never more than N in any window, and never less.
-        #[test]
-        fn it_agrees_with_a_plain_list(count in 1..5_u32, gaps in prop::collection::vec(0..4_000_u64, 1..60)) {
-            let (windows, start) = (windows(count), Instant::now());
-            let mut admitted: Vec<u64> = Vec::new();
-            let mut now = 0;
-            for gap in gaps {
-                now += gap;
-                let recent = admitted.iter().filter(|then| now - **then < 10_000).count();
-                let taken = windows.take("a", start + Duration::from_millis(now)).is_ok();
-                prop_assert_eq!(taken, recent < count as usize);
-                if taken {
-                    admitted.push(now);
-                }
-            }
-        }
-    }
-}
+mod tests;

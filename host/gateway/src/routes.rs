@@ -16,13 +16,15 @@ use serde::Serialize;
 use sluice_chat::id::UserId;
 
 use crate::gateway::Gateway;
-use crate::identity::TokenRefused;
+use crate::identity::{Identity, TokenRefused};
+use crate::rate::OverLimit;
 
 mod chat;
 mod health;
 mod openai;
 mod page;
 mod sessions;
+mod users;
 
 /// What a handler sees of the process.
 type Shared = Arc<Gateway>;
@@ -33,6 +35,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         .merge(chat::routes())
         .merge(sessions::routes())
         .merge(health::routes())
+        .merge(users::routes())
         .merge(page::parts())
         // Calls of models take as long as models do; their routes bound themselves.
         .layer(middleware::from_fn(answer_in_time))
@@ -146,8 +149,12 @@ pub(crate) enum Refusal {
     BadRequest(&'static str),
     /// The request did not come in time, or could not be answered in time.
     TookTooLong,
+    /// A token without the role that the route wants.
+    NoOperator,
     /// As many connections as allowed are open.
     TooManyConnections,
+    /// More requests than allowed; there is room again after that time.
+    TooManyRequests(Duration),
     /// Full, going down, or not able to read the archive now.
     Unavailable,
 }
@@ -182,6 +189,8 @@ impl IntoResponse for Refusal {
             Self::TookTooLong => {
                 (StatusCode::REQUEST_TIMEOUT, "BAD_REQUEST", "the request took too long")
             }
+            Self::NoOperator => (StatusCode::FORBIDDEN, "FORBIDDEN", "this is for operators only"),
+            Self::TooManyRequests(wait) => return too_many_requests(wait),
             Self::TooManyConnections => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "CONNECTION_LIMIT_EXCEEDED",
@@ -196,6 +205,38 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert("retry-after", HeaderValue::from_static("5"));
         }
         response
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct RateLimited {
+    error: &'static str,
+    code: &'static str,
+    message: &'static str,
+    retry_after_ms: u64,
+}
+
+/// Says when there is room again: in whole seconds in the header, in milliseconds in the body, both rounded up.
+fn too_many_requests(wait: Duration) -> Response {
+    let retry_after_ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    let body = RateLimited {
+        error: "rate_limit_exceeded",
+        code: "TOO_MANY_REQUESTS",
+        message: "too many requests; try again later",
+        retry_after_ms,
+    };
+    let retry_after = [("retry-after", HeaderValue::from(whole_seconds(wait)))];
+    (StatusCode::TOO_MANY_REQUESTS, retry_after, axum::Json(body)).into_response()
+}
+
+/// Rounded up, and never now.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+impl From<OverLimit> for Refusal {
+    fn from(over: OverLimit) -> Self {
+        Self::TooManyRequests(over.retry_after)
     }
 }
 
@@ -228,7 +269,28 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Refusal> {
         let token = bearer(&parts.headers).ok_or(Refusal::Unauthorized)?;
-        Ok(Self(gateway.seal.verify(token)?.user))
+        Ok(Self(gateway.identify(token)?.user))
+    }
+}
+
+/// An operator who calls and is within its own limit. Asked before a body is waited for.
+///
+/// Without a token or with a bad one it is 401, without one of `auth.admin_roles` 403, and beyond `limits.admin` 429; each
+/// request counts, whatever becomes of it.
+#[derive(Debug)]
+struct Operator(Identity);
+
+impl FromRequestParts<Shared> for Operator {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Refusal> {
+        let token = bearer(&parts.headers).ok_or(Refusal::Unauthorized)?;
+        let identity = gateway.identify(token)?;
+        if !identity.roles.iter().any(|role| gateway.auth.admin_roles.contains(role)) {
+            return Err(Refusal::NoOperator);
+        }
+        gateway.charge_operator(&identity.user)?;
+        Ok(Self(identity))
     }
 }
 

@@ -26,7 +26,9 @@ use crate::gateway::Gateway;
 use crate::identity::Seal;
 use crate::plugins::{self, Loaded, PluginError, Shelf};
 use crate::rate::Windows;
+use crate::revocation::Revocations;
 use crate::routes::{self, HostCheck};
+use crate::rules::Rules;
 use crate::session::Means;
 use crate::settings::{Model, Plugin, Settings};
 
@@ -154,16 +156,18 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         queue: session.queue,
     };
     let turnstile = Turnstile::new(server.max_connections, limits.connections_per_user);
+    let cleanup_interval = limits.cleanup_interval;
     let gateway = Arc::new(Gateway {
         means: Arc::new(means),
         seal,
+        revocations: Revocations::default(),
         auth,
         registry: Arc::new(Registry::default()),
         turnstile: Arc::new(turnstile),
-        messages: Windows::new(limits.messages),
+        messages: Windows::new(),
+        operators: Windows::new(),
         bodies: Bodies::new(limits.max_body),
-        limits,
-        origins: server.allowed_origins,
+        rules: ArcSwap::from_pointee(Rules { limits, origins: server.allowed_origins }),
         prefix: server.path_prefix,
         tasks: TaskTracker::new(),
         sockets: TaskTracker::new(),
@@ -184,7 +188,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         .spawn(every(session.cleanup_interval, gateway.drain.clone(), move || swept.sweep(ttl)));
     let swept = Arc::clone(&gateway);
     let forget = move || swept.sweep_limits();
-    services.spawn(every(gateway.limits.cleanup_interval, gateway.drain.clone(), forget));
+    services.spawn(every(cleanup_interval, gateway.drain.clone(), forget));
     // Before anybody learns that there is something to stop.
     let mut stop = Stop::listen().map_err(|error| internal(error.into()))?;
     let hangup = signal(SignalKind::hangup()).map_err(|error| internal(error.into()))?;

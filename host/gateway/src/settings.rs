@@ -86,6 +86,8 @@ pub(crate) struct Auth {
     pub(crate) issuer: Option<String>,
     /// What `aud` must contain.
     pub(crate) audience: Option<String>,
+    /// Roles that make a user an operator.
+    pub(crate) admin_roles: Vec<String>,
 }
 
 /// Bounds per user, address and message. All reloaded on SIGHUP.
@@ -93,6 +95,8 @@ pub(crate) struct Auth {
 pub(crate) struct Limits {
     /// Messages of one user.
     pub(crate) messages: Rate,
+    /// Requests of one operator to the admin routes.
+    pub(crate) admin: Rate,
     /// How often forgotten counters are swept, 10 ms to 30 d.
     pub(crate) cleanup_interval: Duration,
     /// Open connections of one user, 1 to 10,000.

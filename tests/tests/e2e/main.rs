@@ -15,6 +15,7 @@ mod needs_chromium;
 mod needs_model;
 mod needs_python;
 mod openai;
+mod operator;
 mod page;
 mod process;
 mod regenerate;

@@ -62,7 +62,7 @@ async fn open(
                 Ok(upgrade) => upgrade,
                 Err(rejection) => return rejection.into_response(),
             };
-            let limit = gateway.limits.max_message_size;
+            let limit = gateway.rules.load().limits.max_message_size;
             // Counted from here on, so that shutdown waits for sockets in the middle of their upgrade too.
             let tracked = gateway.tasks.token();
             upgrade
@@ -87,15 +87,19 @@ fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result<Arriv
     let in_header = bearer(headers).or_else(|| token_protocol(headers));
     let in_query = asked.token.as_deref().filter(|_| gateway.auth.allow_query_token);
     let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    if !may_open(&gateway.origins, origin, headers, in_header.is_some()) {
+    if !may_open(&gateway.rules.load().origins, origin, headers, in_header.is_some()) {
         return Err(Refusal::ForeignOrigin);
     }
     let token = in_header.or(in_query).ok_or(Refusal::Unauthorized)?;
-    let identity = gateway.seal.verify(token)?;
+    let identity = gateway.identify(token)?;
     let permit = gateway.turnstile.enter(&identity.user).map_err(|away| match away {
         TurnedAway::Full => Refusal::Unavailable,
         TurnedAway::UserFull => Refusal::TooManyConnections,
     })?;
+    // Once more: whoever revokes meanwhile does not see this connection yet.
+    if gateway.is_revoked(&identity) {
+        return Err(Refusal::InvalidToken);
+    }
     let position = asked.epoch.zip(asked.seq);
     Ok(Arrival {
         identity,

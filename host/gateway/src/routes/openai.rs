@@ -18,9 +18,8 @@ use sluice_wire::openai::{
     BadRequest, ChatCall, Chunks, Failure, Head, ModelEntry, ModelList, UsageBody, Whole,
 };
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use super::{Shared, bearer};
+use super::{Shared, bearer, whole_seconds};
 use crate::ask::Question;
 use crate::body::BodyRefused;
 use crate::call::{self, Done, Order, Piece, Undone};
@@ -113,14 +112,9 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Rounded up, and never now.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
-}
-
 fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<UserId, Refused> {
     let token = bearer(headers).ok_or(Failure::NoToken)?;
-    Ok(gateway.seal.verify(token)?.user)
+    Ok(gateway.identify(token)?.user)
 }
 
 async fn models(
@@ -167,7 +161,7 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
     let (head, body) = request.into_parts();
     let user = caller(gateway, &head.headers)?;
     // Before the body: reading that is what costs.
-    gateway.messages.take(user.clone(), Instant::now()).map_err(|over| Refused {
+    gateway.charge_message(&user).map_err(|over| Refused {
         failure: Failure::TooManyRequests,
         retry_after: Some(over.retry_after),
     })?;

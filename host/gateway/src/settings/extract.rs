@@ -88,12 +88,14 @@ fn auth(values: &mut Values, findings: &mut Findings) -> Auth {
         allow_query_token: values.flag("auth.allow_query_token"),
         issuer: values.some_text("auth.issuer"),
         audience: values.some_text("auth.audience"),
+        admin_roles: values.words("auth.admin_roles"),
     }
 }
 
 fn limits(values: &mut Values) -> Limits {
     Limits {
         messages: values.rate("limits.messages"),
+        admin: values.rate("limits.admin"),
         cleanup_interval: values.duration("limits.cleanup_interval"),
         connections_per_user: values.count("limits.connections_per_user"),
         max_message_size: values.count("limits.max_message_size"),

@@ -102,6 +102,7 @@ impl Values {
     take!(/** Takes a flag. */ flag, Flag, bool);
     take!(/** Takes a whole number or a size. */ number, Number, u64);
     take!(/** Takes a duration. */ duration, Duration, Duration);
+    take!(/** Takes a list of words. */ words, Words, Vec<String>);
     take!(/** Takes a rate. */ rate, Rate, Rate);
     take!(/** Takes secrets, at most one from a key for one. */ secrets, Secrets, Vec<Secret>);
 

@@ -128,8 +128,7 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Words,
         r#"["admin", "chat_admin"]"#,
         "Roles that make a user an operator.",
-    )
-    .later(),
+    ),
     Key::new(
         "limits.messages",
         Kind::Rate,
@@ -141,13 +140,12 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "limits.admin",
         Kind::Rate,
         r#""20/1m""#,
-        "Requests of one operator to the admin routes.",
+        "Requests of one operator to the admin routes, counted apart from messages.",
     )
     .old(&[
         Old { name: "ADMIN_RATE_LIMIT", part: Part::PerMinute },
         Old { name: "ADMIN_RATE_WINDOW", part: Part::Window },
-    ])
-    .later(),
+    ]),
     Key::new(
         "limits.public",
         Kind::Rate,

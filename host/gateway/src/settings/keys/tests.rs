@@ -83,11 +83,10 @@ fn a_key_is_explained_under_each_of_its_names() {
 
     insta::assert_snapshot!(told, @r#"
     limits.admin
-      Requests of one operator to the admin routes.
+      Requests of one operator to the admin routes, counted apart from messages.
       accepted: a number and a window such as "100/1m", from "1/24h" to "100000/10ms"
       default: "20/1m"
       variables: SLUICE_LIMITS__ADMIN, ADMIN_RATE_LIMIT (the number, per minute), ADMIN_RATE_WINDOW (the window)
-      no effect yet
     "#);
     assert_eq!(explain("ADMIN_RATE_WINDOW").as_ref(), Some(&told));
     assert_eq!(explain("SLUICE_LIMITS__ADMIN").as_ref(), Some(&told));

@@ -1,0 +1,13 @@
+//! What may change while the process runs: one immutable value, replaced whole, so that whoever reads it sees one list or another
+//! and never a mixture.
+
+use crate::settings::{Limits, Origins};
+
+/// The rules in force.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// How much is let through.
+    pub(crate) limits: Limits,
+    /// Pages that may open a socket.
+    pub(crate) origins: Origins,
+}
