@@ -121,6 +121,7 @@ fn a_dependency_that_must_not_leak_is_named_once() {
         ("reqwest", "sluice-upstream"),
         ("rusqlite", "sluice-archive"),
         ("mongodb", "sluice-archive"),
+        ("prometheus-client", "sluice-gateway"),
     ] {
         let named: Vec<_> = edges
             .0

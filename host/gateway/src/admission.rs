@@ -55,6 +55,11 @@ impl Registry {
         (handle.owner() == owner && !handle.is_over()).then_some(handle)
     }
 
+    /// How many are in memory.
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Takes out the session whose task is over, and not one that came after it.
     pub(crate) fn remove(&self, id: &SessionId, activity: &Arc<Activity>) {
         self.sessions.remove_if(id, |_, held| held.speaks_to(activity));
@@ -110,6 +115,16 @@ impl Turnstile {
             most,
             most_per_user,
         }
+    }
+
+    /// How many are in.
+    pub(crate) fn connections(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// How many users have one in.
+    pub(crate) fn users(&self) -> usize {
+        self.per_user.len()
     }
 
     /// Lets one more in.

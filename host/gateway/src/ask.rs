@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::catalog::Route;
 use crate::clock;
+use crate::metrics::{Answers, Meter};
 
 /// Most exchanges one answer may perform.
 const MAX_EXCHANGES: u32 = 6;
@@ -105,17 +106,23 @@ pub(crate) fn ask(
     question: Question,
     upstream: Upstream,
     patience: Patience,
-) -> impl Stream<Item = Heard> + Send {
+    answers: &Answers,
+) -> impl Stream<Item = Heard> + Send + use<> {
     let deadline = Instant::now() + patience.total;
-    let call = Call { question, upstream, patience, state: State::Unasked, exchanges: 0 };
+    let meter = answers.begin(question.route.provider.name());
+    let call = Call { question, upstream, patience, state: State::Unasked, exchanges: 0, meter };
     stream::unfold(Some(call), move |call| async move {
         let mut call = call?;
         let heard = match timeout_at(deadline, call.advance()).await {
-            Ok(Ok(Advance::Said(events))) => return Some((Heard::Said(events), Some(call))),
+            Ok(Ok(Advance::Said(events))) => {
+                call.meter.said();
+                return Some((Heard::Said(events), Some(call)));
+            }
             Ok(Ok(Advance::Ended(finish))) => Ok(finish),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(AskError::TookTooLong),
         };
+        call.meter.ended(heard.is_ok());
         Some((Heard::Ended(heard), None))
     })
 }
@@ -127,6 +134,7 @@ struct Call {
     patience: Patience,
     state: State,
     exchanges: u32,
+    meter: Meter,
 }
 
 enum State {

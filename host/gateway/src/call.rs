@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ask::{self, AskError, Heard, Question};
 use crate::body::Room;
 use crate::gateway::Gateway;
+use crate::metrics::{Answers, Source};
 
 /// Pieces that wait for a caller who does not read. Beyond that the provider is not read either.
 const UNREAD: usize = 16;
@@ -70,6 +71,10 @@ pub(crate) struct Undone {
 pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let (pieces, heard) = mpsc::channel(UNREAD);
     let Order { trace, user, question, prompt_bytes, room } = order;
+    let source = Source {
+        provider: question.route.provider.name().to_owned(),
+        model: question.route.id.to_string(),
+    };
     let account = Account {
         trace,
         user,
@@ -78,9 +83,12 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         prompt_bytes,
         said_bytes: 0,
         usage: None,
+        source,
+        answers: gateway.means.metrics.answers.clone(),
     };
     let means = &gateway.means;
-    let asking = ask::ask(question, means.upstream.clone(), means.patience.clone());
+    let asking =
+        ask::ask(question, means.upstream.clone(), means.patience.clone(), &means.metrics.answers);
     let halt = gateway.halt.clone();
     gateway.tasks.spawn(async move {
         let mut call = Call { account, pieces, halt };
@@ -186,6 +194,8 @@ struct Account {
     prompt_bytes: usize,
     said_bytes: usize,
     usage: Option<Usage>,
+    source: Source,
+    answers: Answers,
 }
 
 impl Account {
@@ -211,6 +221,7 @@ impl Account {
 
     /// One line for each call, however it ended.
     fn log(&self, ending: Ending) {
+        self.answers.spent(&self.source, self.tokens());
         let Tokens { input, output, estimated } = self.tokens();
         tracing::info!(
             trace = self.trace,

@@ -23,6 +23,7 @@ use crate::clock;
 use crate::fresh;
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
+use crate::metrics::Traffic;
 use crate::rate::OverLimit;
 use crate::session::{Command, CutOff, FollowRefused, Followed, NotTaken};
 
@@ -86,6 +87,7 @@ struct Connection {
 /// Serves one socket until it closes.
 pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, arrival: Arrival) {
     let Arrival { identity, permit, session, position } = arrival;
+    let (arrived, metrics) = (Deadline::now(), Arc::clone(&gateway.means.metrics));
     let mut connection = Connection {
         gateway,
         socket,
@@ -104,6 +106,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, arrival: Arriv
         Err(farewell) => farewell,
     };
     connection.part(farewell).await;
+    metrics.traffic.stayed(arrived.elapsed());
     drop(permit);
 }
 
@@ -203,6 +206,7 @@ impl Connection {
     }
 
     async fn hear(&mut self, text: &str) -> Outcome {
+        self.traffic().received();
         if !self.paced.allows(Deadline::now()) {
             return Err(Farewell::Close(CloseCode::RateLimited));
         }
@@ -437,11 +441,18 @@ impl Connection {
     }
 
     async fn send_error(&mut self, body: ErrorBody, client: Option<&ClientMessageId>) -> Outcome {
+        self.traffic().refused_frame(body.code);
         self.send(&ServerFrame::error(body, client, clock::now())).await
     }
 
     async fn send(&mut self, frame: &ServerFrame) -> Outcome {
-        self.write(Message::Text(frame.to_json().into())).await
+        self.write(Message::Text(frame.to_json().into())).await?;
+        self.traffic().sent();
+        Ok(())
+    }
+
+    fn traffic(&self) -> &Traffic {
+        &self.gateway.means.metrics.traffic
     }
 
     /// Writes one frame. Shutdown and being cut off do not wait for a reader that takes its time.

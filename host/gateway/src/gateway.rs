@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sluice_chat::id::{Instant, SessionId, UserId};
+use sluice_sandbox::Sandbox;
 use sluice_wire::close::CloseCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,11 +12,12 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{Registry, Turnstile};
 use crate::body::Bodies;
 use crate::identity::{Identity, Seal, TokenRefused};
+use crate::metrics::{Limiter, Seen};
 use crate::rate::{OverLimit, Windows};
 use crate::revocation::Revocations;
 use crate::rules::Rules;
 use crate::session::{self, Command, FollowRefused, Handle, Means};
-use crate::settings::Auth;
+use crate::settings::{Auth, Network};
 use crate::{clock, fresh};
 
 /// The running gateway.
@@ -43,6 +45,10 @@ pub(crate) struct Gateway {
     pub(crate) bodies: Bodies,
     /// Where routes begin: empty, or a path.
     pub(crate) prefix: String,
+    /// Where plugins run.
+    pub(crate) sandbox: Sandbox,
+    /// Who may read the metrics.
+    pub(crate) metrics_networks: Vec<Network>,
     /// Sessions and connections, so that shutdown can wait for them.
     pub(crate) tasks: TaskTracker,
     /// Sockets that speak plain HTTP; shutdown does not wait for them for long.
@@ -108,6 +114,7 @@ impl Gateway {
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let before = Instant(clock::now().0.saturating_sub(ttl_ms));
         let (removed, kept) = self.registry.sweep(before);
+        self.means.metrics.sessions.swept(removed, kept);
         tracing::info!(removed, kept, "swept idle sessions");
     }
 
@@ -132,13 +139,32 @@ impl Gateway {
     /// Counts a message of this user.
     pub(crate) fn charge_message(&self, user: &UserId) -> Result<(), OverLimit> {
         let rate = self.rules.load().limits.messages;
-        self.messages.take(user.clone(), rate, tokio::time::Instant::now())
+        let taken = self.messages.take(user.clone(), rate, tokio::time::Instant::now());
+        taken.inspect_err(|_| self.means.metrics.traffic.blocked(Limiter::Message))
     }
 
     /// Counts a request of this operator, apart from messages.
     pub(crate) fn charge_operator(&self, operator: &UserId) -> Result<(), OverLimit> {
         let rate = self.rules.load().limits.admin;
-        self.operators.take(operator.clone(), rate, tokio::time::Instant::now())
+        let taken = self.operators.take(operator.clone(), rate, tokio::time::Instant::now());
+        taken.inspect_err(|_| self.means.metrics.traffic.blocked(Limiter::Admin))
+    }
+
+    /// What there is at this moment.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            connections: self.turnstile.connections(),
+            connected_users: self.turnstile.users(),
+            sessions: self.registry.len(),
+            tasks: self.tasks.len(),
+            sockets: self.sockets.len(),
+            instances: self.sandbox.instances(),
+            exchanges: self.means.upstream.open_exchanges(),
+            limiter_keys: vec![
+                (Limiter::Message, self.messages.len()),
+                (Limiter::Admin, self.operators.len()),
+            ],
+        }
     }
 
     /// Forgets who was quiet long enough to be within every limit.

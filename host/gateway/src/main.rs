@@ -17,6 +17,7 @@ mod connection;
 mod fresh;
 mod gateway;
 mod identity;
+mod metrics;
 mod plugins;
 mod rate;
 mod revocation;

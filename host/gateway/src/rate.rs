@@ -78,6 +78,11 @@ impl<K: Eq + Hash> Windows<K> {
         Ok(())
     }
 
+    /// How many keys are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.load(Ordering::Relaxed)
+    }
+
     /// Forgets what left the window, and keys of which nothing is left. Returns how many keys stay.
     pub(crate) fn sweep(&self, rate: Rate, now: Instant) -> usize {
         let mut removed = 0;

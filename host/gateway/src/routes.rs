@@ -17,10 +17,12 @@ use sluice_chat::id::UserId;
 
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
+use crate::metrics::Told;
 use crate::rate::OverLimit;
 
 mod chat;
 mod health;
+mod metrics;
 mod openai;
 mod page;
 mod sessions;
@@ -35,6 +37,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         .merge(chat::routes())
         .merge(sessions::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
         .merge(users::routes())
         .merge(page::parts())
         // Calls of models take as long as models do; their routes bound themselves.
@@ -58,7 +61,13 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         }
     };
     let routes = routes.route(&home, get(page::page));
+    // Where Prometheus looks unless told otherwise, also when all else is below a prefix.
+    let routes = match gateway.prefix.as_str() {
+        metrics::PATH => routes,
+        _ => routes.route(metrics::PATH, get(metrics::read)),
+    };
     routes
+        .layer(middleware::from_fn_with_state(Arc::clone(gateway), metrics::count))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), check_host))
         .layer(middleware::map_response(secured))
         .with_state(Arc::clone(gateway))
@@ -139,6 +148,8 @@ pub(crate) enum Refusal {
     ExpiredToken,
     /// A page of another origin.
     ForeignOrigin,
+    /// An address that may not see this.
+    ForeignAddress,
     /// A `Host` that is not ours.
     WrongHost,
     /// Not there, or not yours: nobody learns which.
@@ -178,6 +189,7 @@ impl IntoResponse for Refusal {
             Self::ForeignOrigin => {
                 (StatusCode::FORBIDDEN, "FORBIDDEN", "this origin is not allowed")
             }
+            Self::ForeignAddress => (StatusCode::FORBIDDEN, "FORBIDDEN", "not from this address"),
             Self::WrongHost => {
                 (StatusCode::MISDIRECTED_REQUEST, "BAD_REQUEST", "this host is not served here")
             }
@@ -201,6 +213,7 @@ impl IntoResponse for Refusal {
             }
         };
         let mut response = (status, axum::Json(RefusalBody { error, code })).into_response();
+        response.extensions_mut().insert(Told(code));
         if matches!(self, Self::TooManyConnections | Self::Unavailable) {
             response.headers_mut().insert("retry-after", HeaderValue::from_static("5"));
         }

@@ -24,6 +24,7 @@ use crate::body::Bodies;
 use crate::catalog::{Catalog, Route};
 use crate::gateway::Gateway;
 use crate::identity::Seal;
+use crate::metrics::Metrics;
 use crate::plugins::{self, Loaded, PluginError, Shelf};
 use crate::rate::Windows;
 use crate::revocation::Revocations;
@@ -122,7 +123,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         sandbox: sandboxed,
         plugins,
         models,
-        telemetry: _,
+        telemetry,
     } = settings;
     // The archive first: its lock tells a second gateway on the same data at once.
     let path = storage.path.clone();
@@ -154,6 +155,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         system_prompt: session.system_prompt,
         bounds: Bounds { bytes: REPLAY_BYTES, age_ms },
         queue: session.queue,
+        metrics: Arc::new(Metrics::new()),
     };
     let turnstile = Turnstile::new(server.max_connections, limits.connections_per_user);
     let cleanup_interval = limits.cleanup_interval;
@@ -169,6 +171,8 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         bodies: Bodies::new(limits.max_body),
         rules: ArcSwap::from_pointee(Rules { limits, origins: server.allowed_origins }),
         prefix: server.path_prefix,
+        sandbox,
+        metrics_networks: telemetry.metrics_networks,
         tasks: TaskTracker::new(),
         sockets: TaskTracker::new(),
         drain: CancellationToken::new(),

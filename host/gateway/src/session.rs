@@ -19,6 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::ask::Patience;
 use crate::catalog::Catalog;
 use crate::clock;
+use crate::metrics::Metrics;
 
 mod journal;
 mod task;
@@ -48,6 +49,8 @@ pub(crate) struct Means {
     pub(crate) bounds: Bounds,
     /// Messages that may wait behind a running one.
     pub(crate) queue: usize,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// A frame for one connection alone.

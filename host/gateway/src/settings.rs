@@ -24,6 +24,7 @@ use url::Url;
 
 pub(crate) use self::problem::{Problems, Warning};
 pub(crate) use self::secret::Secret;
+pub(crate) use self::value::network::Network;
 pub(crate) use self::value::origins::Origins;
 pub(crate) use self::value::rate::Rate;
 
@@ -233,6 +234,8 @@ pub(crate) struct Telemetry {
     pub(crate) log_format: LogFormat,
     /// Directives for the filter: `info`, `info,sluice=debug`.
     pub(crate) level: String,
+    /// Who may read the metrics; nobody when it is empty.
+    pub(crate) metrics_networks: Vec<Network>,
 }
 
 /// Form of a log line.

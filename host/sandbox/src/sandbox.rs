@@ -77,6 +77,12 @@ impl Sandbox {
         Ok(Self { bench })
     }
 
+    /// How many plugin instances live, as the engine's pool counts them.
+    pub fn instances(&self) -> usize {
+        let pool = self.bench.engine.pooling_allocator_metrics();
+        pool.map_or(0, |pool| usize::try_from(pool.component_instances()).unwrap_or(usize::MAX))
+    }
+
     /// Checks a component, compiles it off the runtime, and tries it once with its settings (at time zero).
     ///
     /// `name` is what it is called in logs; with `pin`, no other component than that is taken; `settings_json` is handed to the

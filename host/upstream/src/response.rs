@@ -9,6 +9,7 @@ use sluice_framing::{Decoder, Framing, Limits};
 use tokio::time::timeout;
 
 use crate::error::ExchangeError;
+use crate::upstream::Open as Held;
 
 /// Most frames handed out at once.
 const BATCH_FRAMES: usize = 64;
@@ -27,6 +28,7 @@ pub struct Response {
     body: Body,
     /// Cut already, not handed out yet.
     waiting: VecDeque<Frame>,
+    _held: Held,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl Response {
         response: reqwest::Response,
         wanted: exchange::Framing,
         idle: Duration,
+        held: Held,
     ) -> Result<Self, ExchangeError> {
         let status = response.status();
         let head = Head { status: status.as_u16(), headers: visible(response.headers()) };
@@ -69,7 +72,7 @@ impl Response {
         } else {
             Body::Open(Box::new(Open { response, decoder: Decoder::for_failure(limits) }))
         };
-        Ok(Self { head, idle, body, waiting: VecDeque::new() })
+        Ok(Self { head, idle, body, waiting: VecDeque::new(), _held: held })
     }
 
     /// Status and the headers that plugins may see.

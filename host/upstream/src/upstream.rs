@@ -1,5 +1,7 @@
 //! The client behind all exchanges: connections, TLS, the way from a description to a response.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
@@ -31,6 +33,24 @@ pub struct Timeouts {
 #[derive(Debug, Clone)]
 pub struct Upstream {
     client: Client,
+    open: Arc<AtomicUsize>,
+}
+
+/// An exchange that is open, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn one_more(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Upstream {
@@ -46,7 +66,12 @@ impl Upstream {
             tracing::warn!(error, "no certificates of authorities, https endpoints will fail");
             builder(connect).tls_certs_only([]).build()
         });
-        Ok(Self { client: client.map_err(StartError::Client)? })
+        Ok(Self { client: client.map_err(StartError::Client)?, open: Arc::default() })
+    }
+
+    /// How many exchanges are open: from the call until their response is over or dropped.
+    pub fn open_exchanges(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Checks a description, sends it and waits for the response's head.
@@ -62,6 +87,7 @@ impl Upstream {
     ) -> Result<Response, ExchangeError> {
         let Request { method, url, mut headers, credential, body, framing, timeout: asked } =
             Request::check(endpoints, request, blobs)?;
+        let open = Open::one_more(&self.open);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(credential) = credential {
             credential.sign(&mut headers);
@@ -77,7 +103,7 @@ impl Upstream {
             .await
             .map_err(|_| ExchangeError::NoFirstByte)?
             .map_err(ExchangeError::while_sending)?;
-        Response::begin(response, framing, timeouts.idle)
+        Response::begin(response, framing, timeouts.idle, open)
     }
 }
 

@@ -10,6 +10,7 @@ mod failure;
 mod idempotency;
 mod identity;
 mod limits;
+mod metrics;
 mod model;
 mod needs_chromium;
 mod needs_model;

@@ -17,6 +17,7 @@ use sluice_chat::id::{Epoch, Position, Seq, SessionId};
 use super::{Refusal, Shared, bearer};
 use crate::admission::TurnedAway;
 use crate::connection::{self, Arrival};
+use crate::metrics::Limiter;
 use crate::settings::Origins;
 
 /// What both sides agree to speak.
@@ -94,7 +95,10 @@ fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result<Arriv
     let identity = gateway.identify(token)?;
     let permit = gateway.turnstile.enter(&identity.user).map_err(|away| match away {
         TurnedAway::Full => Refusal::Unavailable,
-        TurnedAway::UserFull => Refusal::TooManyConnections,
+        TurnedAway::UserFull => {
+            gateway.means.metrics.traffic.blocked(Limiter::Connection);
+            Refusal::TooManyConnections
+        }
     })?;
     // Once more: whoever revokes meanwhile does not see this connection yet.
     if gateway.is_revoked(&identity) {

@@ -26,6 +26,7 @@ use crate::call::{self, Done, Order, Piece, Undone};
 use crate::catalog::Route;
 use crate::gateway::Gateway;
 use crate::identity::TokenRefused;
+use crate::metrics::Told;
 use crate::{clock, fresh};
 
 mod stream;
@@ -99,6 +100,7 @@ impl IntoResponse for Refused {
         let status = StatusCode::from_u16(failure.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(failure.body())).into_response();
+        response.extensions_mut().insert(Told(failure.code()));
         let headers = response.headers_mut();
         if let Some(wait) = retry_after.filter(|_| failure.may_pass()) {
             headers.insert("retry-after", HeaderValue::from(whole_seconds(wait)));

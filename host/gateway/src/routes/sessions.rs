@@ -16,6 +16,7 @@ use sluice_wire::server::{UsageBody, timestamp};
 use super::{Caller, Refusal, Shared};
 use crate::clock;
 use crate::gateway::Gateway;
+use crate::metrics::Operation;
 
 /// Sessions on a page, unless asked otherwise, and at most.
 const SESSIONS: usize = 100;
@@ -258,8 +259,12 @@ async fn end(
     Path(id): Path<String>,
 ) -> Result<Json<serde_json::Value>, Refusal> {
     let stored = find(&gateway, &id, &user).await?;
-    let ended = gateway.means.archive.end_session(&stored.id, stored.fence, clock::now()).await;
-    ended.map_err(unchanged)?;
+    let metrics = &gateway.means.metrics;
+    let ended = gateway.means.archive.end_session(&stored.id, stored.fence, clock::now());
+    metrics.archive.timed(Operation::EndSession, ended).await.map_err(unchanged)?;
+    if stored.ended.is_none() {
+        metrics.sessions.ended.inc();
+    }
     Ok(Json(serde_json::json!({ "status": "ended" })))
 }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::journal::Scribe;
 use super::{Command, FollowRefused, Followed, Inbox, Means, Outbox, Private};
 use crate::ask::{AskError, Heard};
+use crate::metrics::Operation;
 use crate::{clock, fresh};
 
 /// Numbers reserved at a time. None is shown before it is reserved, so that none is ever used twice.
@@ -349,7 +350,13 @@ impl Session {
             }),
             metadata: sluice_archive::Metadata::default(),
         };
-        match self.means.archive.append(new).await {
+        let appended = self.means.archive.append(new);
+        let appended = if self.stored {
+            appended.await
+        } else {
+            self.means.metrics.archive.timed(Operation::CreateSession, appended).await
+        };
+        match appended {
             Ok(Appended::Stored) => {}
             Ok(Appended::Already(known)) => {
                 let position = Position { epoch: known.epoch, seq: known.seq };
@@ -360,6 +367,9 @@ impl Session {
                 return Saved::Already;
             }
             Err(error) => return Saved::Refused(self.not_appended(error)),
+        }
+        if !self.stored {
+            self.means.metrics.sessions.created.inc();
         }
         self.stored = true;
         self.reserved = reserve_to;
@@ -431,7 +441,9 @@ impl Session {
     fn refuse(&mut self, asker: &Asker, refusal: &Refusal) {
         let trace = self.trace.take().unwrap_or_else(fresh::trace);
         tracing::info!(trace, session = %self.id, ?refusal, "a message was refused");
-        let mut body = ErrorBody::new(ErrorCode::from(refusal), trace);
+        let code = ErrorCode::from(refusal);
+        self.means.metrics.traffic.refused_frame(code.as_str());
+        let mut body = ErrorBody::new(code, trace);
         if let Refusal::Denied { detail } = refusal {
             body.detail.clone_from(detail);
         }

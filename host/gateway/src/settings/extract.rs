@@ -139,6 +139,7 @@ fn telemetry(values: &mut Values) -> Telemetry {
     Telemetry {
         log_format: if log_format == "json" { LogFormat::Json } else { LogFormat::Text },
         level: values.text("telemetry.level"),
+        metrics_networks: values.networks("telemetry.metrics_networks"),
     }
 }
 

@@ -47,6 +47,12 @@ const REQUEST: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
 
 impl Failure {
+    /// A word for it that is one of a few: its code, or its type where OpenAI has no code.
+    pub fn code(&self) -> &'static str {
+        let (_, kind, code, _) = self.row();
+        code.unwrap_or(kind)
+    }
+
     fn row(&self) -> Row {
         match self {
             Self::BadRequest(_) => (400, REQUEST, None, ""),

@@ -16,6 +16,7 @@ use tokio::time::Instant as Deadline;
 
 use super::Session;
 use crate::ask::{self, Heard};
+use crate::metrics::Source;
 use crate::session::Means;
 use crate::{clock, fresh};
 
@@ -27,6 +28,8 @@ const CHECKPOINT_BYTES: usize = 1_024;
 /// The answer that runs, as far as the archive needs to know it.
 pub(super) struct Running {
     stored: Answer,
+    /// Who answers, once anybody was asked.
+    source: Option<Source>,
     prompt_bytes: usize,
     /// Bytes of text that the archive has.
     saved_bytes: usize,
@@ -73,14 +76,19 @@ impl Session {
         });
         self.running = Some(Running {
             stored,
+            source: context.as_ref().ok().map(|(question, _)| Source {
+                provider: question.route.provider.name().to_owned(),
+                model: question.route.id.to_string(),
+            }),
             prompt_bytes: context.as_ref().map_or(0, |(_, bytes)| *bytes),
             saved_bytes: 0,
             last_checkpoint: Deadline::now(),
         });
         match context {
             Ok((question, _)) if begun => {
-                let Means { upstream, patience, .. } = self.means.as_ref();
-                let asking = ask::ask(question, upstream.clone(), patience.clone());
+                let Means { upstream, patience, metrics, .. } = self.means.as_ref();
+                let answers = &metrics.answers;
+                let asking = ask::ask(question, upstream.clone(), patience.clone(), answers);
                 self.asking = Some(Box::pin(asking));
                 None
             }
@@ -230,6 +238,9 @@ impl Session {
         let Some(running) = self.running.take() else { return };
         let said = self.scribe.read(|log| log.running_text().map_or(0, str::len));
         let tokens = closing.tokens(running.prompt_bytes, said);
+        if let Some(source) = &running.source {
+            self.means.metrics.answers.spent(source, tokens);
+        }
         self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, tokens }, now));
     }
 }

@@ -16,6 +16,7 @@ use crate::settings::secret::Secret;
 use crate::settings::secret::vault::Vault;
 use crate::settings::sources::{Sources, default_value};
 use crate::settings::value::Typed;
+use crate::settings::value::network::Network;
 use crate::settings::value::origins::Origins;
 use crate::settings::value::rate::Rate;
 use crate::settings::value::raw::Raw;
@@ -104,6 +105,7 @@ impl Values {
     take!(/** Takes a duration. */ duration, Duration, Duration);
     take!(/** Takes a list of words. */ words, Words, Vec<String>);
     take!(/** Takes a rate. */ rate, Rate, Rate);
+    take!(/** Takes networks. */ networks, Networks, Vec<Network>);
     take!(/** Takes secrets, at most one from a key for one. */ secrets, Secrets, Vec<Secret>);
 
     /// Takes a path.

@@ -365,9 +365,8 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "telemetry.metrics_networks",
         Kind::Networks,
         r#"["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]"#,
-        "Who may read the metrics.",
-    )
-    .later(),
+        "Who may read the metrics. Empty means nobody.",
+    ),
     Key::new("telemetry.otlp_endpoint", Kind::WebAddress, r#""""#, "Where traces are sent.").later(),
 ];
 

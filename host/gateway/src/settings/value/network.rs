@@ -21,6 +21,12 @@ impl Network {
         let prefix = prefix.map_or(Some(width), |prefix| prefix.parse().ok())?;
         (prefix <= width).then(|| Self { first: masked(address, prefix), prefix })
     }
+
+    /// Whether the address is in it. An IPv4 address that came over an IPv6 socket counts as what it is.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.first.is_ipv4() && masked(address, self.prefix) == self.first
+    }
 }
 
 impl fmt::Display for Network {
@@ -47,6 +53,22 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_in_the_networks_that_begin_like_it() {
+        for (network, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+            ("10.1.2.3", "10.1.2.3", "10.1.2.4"),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", "::10.0.0.1"),
+            ("fc00::/7", "fd12::1", "fe80::1"),
+            ("0.0.0.0/0", "8.8.8.8", "2001:db8::1"),
+            ("::/0", "2001:db8::1", "8.8.8.8"),
+        ] {
+            let network = Network::parse(network).unwrap();
+            assert!(network.contains(inside.parse().unwrap()), "{network} {inside}");
+            assert!(!network.contains(outside.parse().unwrap()), "{network} {outside}");
+        }
+    }
 
     #[test]
     fn what_is_no_network_is_refused() {

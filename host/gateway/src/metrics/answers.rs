@@ -1,0 +1,142 @@
+//! What providers are asked, how long it takes and what it costs.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use sluice_chat::answer::Tokens;
+use tokio::time::Instant;
+
+use super::SECONDS;
+use super::label::{Provider, Source, Spent, Streamed};
+
+/// Buckets for whole answers, in seconds: from a word to the longest timeout that is usual.
+const ANSWERS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
+type Firsts = Family<Provider, Histogram, fn() -> Histogram>;
+type Streams = Family<Streamed, Histogram, fn() -> Histogram>;
+
+/// Counts answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Answers {
+    requests: Family<Provider, Counter>,
+    errors: Family<Provider, Counter>,
+    firsts: Firsts,
+    streams: Streams,
+    tokens_used: Family<Provider, Counter>,
+    tokens: Family<Spent, Counter>,
+    running: Gauge,
+}
+
+impl Answers {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let firsts: fn() -> Histogram = || Histogram::new(SECONDS);
+        let streams: fn() -> Histogram = || Histogram::new(ANSWERS);
+        let answers = Self {
+            requests: Family::default(),
+            errors: Family::default(),
+            firsts: Firsts::new_with_constructor(firsts),
+            streams: Streams::new_with_constructor(streams),
+            tokens_used: Family::default(),
+            tokens: Family::default(),
+            running: Gauge::default(),
+        };
+        registry.register(
+            "chatbox_llm_requests",
+            "Answers asked of a provider.",
+            answers.requests.clone(),
+        );
+        registry.register(
+            "chatbox_llm_errors",
+            "Answers that failed: the upstream, the plugin, or out of time.",
+            answers.errors.clone(),
+        );
+        registry.register(
+            "chatbox_llm_latency_seconds",
+            "Time until an answer's first piece.",
+            answers.firsts.clone(),
+        );
+        registry.register(
+            "chatbox_tokens_used",
+            "Tokens of prompts and answers.",
+            answers.tokens_used.clone(),
+        );
+        registry.register(
+            "sluice_tokens",
+            "Tokens, by model, direction, and whether they were guessed.",
+            answers.tokens.clone(),
+        );
+        registry.register(
+            "sluice_stream_duration_seconds",
+            "Time of a whole answer; dropped means that it was cancelled or nobody waited any more.",
+            answers.streams.clone(),
+        );
+        registry.register("sluice_running_answers", "Answers under way.", answers.running.clone());
+        answers
+    }
+
+    /// An answer begins. It runs until the meter is dropped.
+    pub(crate) fn begin(&self, provider: &str) -> Meter {
+        let provider = Provider { provider: provider.to_owned() };
+        self.requests.get_or_create(&provider).inc();
+        self.running.inc();
+        Meter {
+            answers: self.clone(),
+            provider,
+            begun: Instant::now(),
+            spoke: false,
+            outcome: "dropped",
+        }
+    }
+
+    /// What an answer cost.
+    pub(crate) fn spent(&self, source: &Source, tokens: Tokens) {
+        let Source { provider, model } = source.clone();
+        self.tokens_used
+            .get_or_create(&Provider { provider: provider.clone() })
+            .inc_by(tokens.total());
+        let estimated = if tokens.estimated { "true" } else { "false" };
+        let input = Spent { provider, model, direction: "input", estimated };
+        let output = Spent { direction: "output", ..input.clone() };
+        self.tokens.get_or_create(&input).inc_by(tokens.input);
+        self.tokens.get_or_create(&output).inc_by(tokens.output);
+    }
+}
+
+/// Measures one answer.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    answers: Answers,
+    provider: Provider,
+    begun: Instant,
+    spoke: bool,
+    outcome: &'static str,
+}
+
+impl Meter {
+    /// The provider said something.
+    pub(crate) fn said(&mut self) {
+        if !std::mem::replace(&mut self.spoke, true) {
+            let first = self.begun.elapsed().as_secs_f64();
+            self.answers.firsts.get_or_create(&self.provider).observe(first);
+        }
+    }
+
+    /// The answer ended by itself, well or not.
+    pub(crate) fn ended(&mut self, well: bool) {
+        self.outcome = if well { "finished" } else { "failed" };
+        if !well {
+            self.answers.errors.get_or_create(&self.provider).inc();
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.answers.running.dec();
+        let streamed = Streamed { provider: self.provider.provider.clone(), outcome: self.outcome };
+        let time = self.begun.elapsed().as_secs_f64();
+        self.answers.streams.get_or_create(&streamed).observe(time);
+    }
+}

@@ -1,0 +1,110 @@
+//! How much there is of what, looked up when somebody reads.
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::label::{Limited, Limiter};
+
+/// What the parts of the gateway hold at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    /// Connections that are open.
+    pub(crate) connections: usize,
+    /// Users who have one.
+    pub(crate) connected_users: usize,
+    /// Sessions in memory.
+    pub(crate) sessions: usize,
+    /// Tasks of sessions, connections and calls.
+    pub(crate) tasks: usize,
+    /// Sockets that speak plain HTTP.
+    pub(crate) sockets: usize,
+    /// Plugin instances that live.
+    pub(crate) instances: usize,
+    /// Exchanges with upstreams that are open.
+    pub(crate) exchanges: usize,
+    /// Keys that each limiter remembers.
+    pub(crate) limiter_keys: Vec<(Limiter, usize)>,
+}
+
+/// The gauges for it.
+#[derive(Debug)]
+pub(crate) struct Levels {
+    connections: Gauge,
+    connected_users: Gauge,
+    sessions: Gauge,
+    tasks: Gauge,
+    sockets: Gauge,
+    instances: Gauge,
+    exchanges: Gauge,
+    limiter_keys: Family<Limited, Gauge>,
+}
+
+impl Levels {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let levels = Self {
+            connections: Gauge::default(),
+            connected_users: Gauge::default(),
+            sessions: Gauge::default(),
+            tasks: Gauge::default(),
+            sockets: Gauge::default(),
+            instances: Gauge::default(),
+            exchanges: Gauge::default(),
+            limiter_keys: Family::default(),
+        };
+        let gauges = [
+            (
+                "chatbox_websocket_connections_total",
+                "Connections that are open.",
+                &levels.connections,
+            ),
+            ("sluice_connections", "Connections that are open.", &levels.connections),
+            ("sluice_connected_users", "Users who have a connection.", &levels.connected_users),
+            ("chatbox_active_sessions_total", "Sessions in memory.", &levels.sessions),
+            ("sluice_sessions", "Sessions in memory.", &levels.sessions),
+            ("sluice_tasks", "Tasks of sessions, connections and calls.", &levels.tasks),
+            ("sluice_plain_sockets", "Sockets that speak plain HTTP.", &levels.sockets),
+            ("sluice_plugin_instances", "Plugin instances that live.", &levels.instances),
+            (
+                "sluice_upstream_exchanges",
+                "Exchanges with upstreams that are open.",
+                &levels.exchanges,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register(
+            "sluice_limiter_keys",
+            "Users or addresses that a limiter remembers.",
+            levels.limiter_keys.clone(),
+        );
+        levels
+    }
+
+    pub(super) fn set(&self, seen: &Seen) {
+        let Seen {
+            connections,
+            connected_users,
+            sessions,
+            tasks,
+            sockets,
+            instances,
+            exchanges,
+            limiter_keys,
+        } = seen;
+        let set = |gauge: &Gauge, count: usize| {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        };
+        set(&self.connections, *connections);
+        set(&self.connected_users, *connected_users);
+        set(&self.sessions, *sessions);
+        set(&self.tasks, *tasks);
+        set(&self.sockets, *sockets);
+        set(&self.instances, *instances);
+        set(&self.exchanges, *exchanges);
+        for (limiter, keys) in limiter_keys {
+            set(&self.limiter_keys.get_or_create(&Limited { limiter: *limiter }), *keys);
+        }
+    }
+}
