@@ -4,10 +4,12 @@
 //! because of what is stored: an owner, a fence, an id used before.
 
 mod archive;
+mod checkpoint;
 mod error;
 mod message;
 mod session;
 mod sqlite;
+mod word;
 
 pub use archive::Archive;
 pub use error::{AppendError, ChangeError, OpenError, StoreError};

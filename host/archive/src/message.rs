@@ -163,3 +163,15 @@ pub struct StoredMessage {
     /// What goes with it.
     pub metadata: Metadata,
 }
+
+/// Metadata as it is stored: a JSON object, or nothing.
+pub(crate) fn metadata_text(metadata: &Metadata) -> Option<String> {
+    let pairs = metadata.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    let object: serde_json::Map<_, _> = pairs.collect();
+    (!object.is_empty()).then(|| serde_json::Value::Object(object).to_string())
+}
+
+/// The way back from [`metadata_text`].
+pub(crate) fn metadata_from(text: &str) -> serde_json::Result<Metadata> {
+    serde_json::from_str(text)
+}

@@ -6,6 +6,8 @@ use sluice_chat::answer::Tokens;
 use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, UserId};
 use sluice_chat::turn::Mode;
 
+use crate::message::MAX_PAGE;
+
 /// How many of a user's newest sessions a search by name looks at.
 pub const SEARCHED_SESSIONS: usize = 1_000;
 
@@ -74,4 +76,52 @@ pub struct SessionPage {
     pub sessions: Vec<StoredSession>,
     /// Where the next page begins, if there is one.
     pub next: Option<SessionCursor>,
+}
+
+/// What it takes to make one page of a user's sessions: which of them to read, and which to keep.
+#[derive(Debug)]
+pub(crate) struct PageRequest {
+    limit: usize,
+    after: Option<SessionCursor>,
+    /// In lower case.
+    wanted: Option<String>,
+}
+
+impl PageRequest {
+    /// A page of at most `limit` and [`MAX_PAGE`] sessions.
+    pub(crate) fn new(limit: usize, after: Option<SessionCursor>, wanted: Option<&str>) -> Self {
+        Self { limit: limit.clamp(1, MAX_PAGE), after, wanted: wanted.map(str::to_lowercase) }
+    }
+
+    /// How many of the newest to read.
+    pub(crate) fn read(&self) -> usize {
+        // One more than asked for tells whether there is another page.
+        if self.wanted.is_some() { SEARCHED_SESSIONS } else { self.limit + 1 }
+    }
+
+    /// After which to read. A search is over the newest, wherever the page begins.
+    pub(crate) fn read_after(&self) -> Option<&SessionCursor> {
+        self.after.as_ref().filter(|_| self.wanted.is_none())
+    }
+
+    /// Makes the page of what was read.
+    pub(crate) fn page(&self, read: Vec<StoredSession>) -> SessionPage {
+        let mut sessions: Vec<_> =
+            read.into_iter().filter(|session| self.keeps(session)).take(self.limit + 1).collect();
+        let more = sessions.len() > self.limit;
+        sessions.truncate(self.limit);
+        let next = sessions
+            .last()
+            .filter(|_| more)
+            .map(|last| SessionCursor { last_activity: last.last_activity, id: last.id.clone() });
+        SessionPage { sessions, next }
+    }
+
+    fn keeps(&self, session: &StoredSession) -> bool {
+        let Some(wanted) = &self.wanted else { return true };
+        let is_after = self.after.as_ref().is_none_or(|cursor| {
+            (session.last_activity, &session.id) < (cursor.last_activity, &cursor.id)
+        });
+        is_after && session.name.as_deref().is_some_and(|name| name.to_lowercase().contains(wanted))
+    }
 }

@@ -27,7 +27,7 @@ use self::writer::inbox::Inbox;
 use self::writer::{Write, Writer};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
-use crate::session::{SessionCursor, SessionPage, StoredSession};
+use crate::session::{PageRequest, SessionCursor, SessionPage, StoredSession};
 
 /// An open file. Writes wait for a place when 256 others do; reads wait when three others run.
 pub(crate) struct Sqlite {
@@ -167,13 +167,11 @@ impl Sqlite {
         wanted: Option<&str>,
     ) -> Result<SessionPage, StoreError> {
         let owner = owner.clone();
-        let wanted = wanted.map(str::to_owned);
+        let request = PageRequest::new(limit, after, wanted);
         self.readers
-            .read(move |connection| match wanted {
-                None => sessions::page(connection, &owner, limit, after.as_ref()),
-                Some(wanted) => {
-                    sessions::search(connection, &owner, limit, after.as_ref(), &wanted)
-                }
+            .read(move |connection| {
+                let (read, after) = (request.read(), request.read_after());
+                Ok(request.page(sessions::newest(connection, &owner, read, after)?))
             })
             .await
     }

@@ -1,10 +1,8 @@
-//! How the words of the domain stand in columns. Reading checks them: what does not parse is
-//! damage, never a default.
+//! How numbers and words stand in columns.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use sluice_chat::answer::Ending;
-use sluice_chat::id::{ClientMessageId, MessageId, ModelId, SessionId, UserId};
-use sluice_chat::turn::{Mode, Sender};
+
+use crate::word::Worded;
 
 /// A number that columns hold as a signed one.
 pub(crate) struct Unsigned(pub(crate) u64);
@@ -24,12 +22,6 @@ impl FromSql for Unsigned {
     }
 }
 
-/// Something that columns hold as text of a known form.
-pub(crate) trait Worded: Sized {
-    fn word(&self) -> &str;
-    fn of(word: &str) -> Option<Self>;
-}
-
 /// A [`Worded`] on its way into or out of a column.
 pub(crate) struct Word<T>(pub(crate) T);
 
@@ -42,62 +34,5 @@ impl<T: Worded> ToSql for Word<&T> {
 impl<T: Worded> FromSql for Word<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         T::of(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
-    }
-}
-
-macro_rules! worded_ids {
-    ($($id:ident),*) => {$(
-        impl Worded for $id {
-            fn word(&self) -> &str {
-                self.as_str()
-            }
-
-            fn of(word: &str) -> Option<Self> {
-                Self::parse(word)
-            }
-        }
-    )*};
-}
-
-worded_ids!(UserId, SessionId, MessageId, ClientMessageId, ModelId);
-
-impl Worded for Ending {
-    fn word(&self) -> &str {
-        self.as_str()
-    }
-
-    fn of(word: &str) -> Option<Self> {
-        Self::parse(word)
-    }
-}
-
-impl Worded for Mode {
-    fn word(&self) -> &str {
-        match self {
-            Self::Bot => "bot",
-            Self::Waiting => "waiting",
-            Self::Operator => "operator",
-        }
-    }
-
-    fn of(word: &str) -> Option<Self> {
-        [Self::Bot, Self::Waiting, Self::Operator].into_iter().find(|mode| mode.word() == word)
-    }
-}
-
-impl Worded for Sender {
-    fn word(&self) -> &str {
-        match self {
-            Self::User => "user",
-            Self::Ai => "ai",
-            Self::Admin => "admin",
-            Self::System => "system",
-        }
-    }
-
-    fn of(word: &str) -> Option<Self> {
-        [Self::User, Self::Ai, Self::Admin, Self::System]
-            .into_iter()
-            .find(|sender| sender.word() == word)
     }
 }

@@ -14,7 +14,7 @@ use super::session as sessions;
 use crate::error::{AppendError, ChangeError, StoreError};
 use crate::message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
-    NewMessage, Outcome, StoredMessage,
+    NewMessage, Outcome, StoredMessage, metadata_from, metadata_text,
 };
 
 /// Used-up client message ids swept out with each new one: more than come in, so they do not pile
@@ -59,7 +59,7 @@ pub(crate) fn append(
             ":at": Unsigned(message.at.0),
             ":model": message.model.as_ref().map(Word),
             ":client": message.client.as_ref().map(|client| Word(&client.id)),
-            ":metadata": written(&message.metadata),
+            ":metadata": metadata_text(&message.metadata),
         })?;
     if let Some(client) = &message.client {
         remember_client(connection, client, message)?;
@@ -352,19 +352,12 @@ fn stored(row: &Row<'_>, session: &SessionId) -> rusqlite::Result<StoredMessage>
     })
 }
 
-/// Metadata as its column holds it: a JSON object, or nothing.
-fn written(metadata: &Metadata) -> Option<String> {
-    let pairs = metadata.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
-    let object: serde_json::Map<_, _> = pairs.collect();
-    (!object.is_empty()).then(|| serde_json::Value::Object(object).to_string())
-}
-
-/// The way back from [`written`].
+/// Reads metadata.
 fn read(row: &Row<'_>) -> rusqlite::Result<Metadata> {
     let Some(text) = row.get::<_, Option<String>>("metadata")? else {
         return Ok(Metadata::new());
     };
-    serde_json::from_str(&text).map_err(|error| {
+    metadata_from(&text).map_err(|error| {
         let column = row.as_ref().column_index("metadata").unwrap_or_default();
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
     })

@@ -7,8 +7,7 @@ use sluice_chat::turn::Mode;
 
 use super::column::{Unsigned, Word};
 use crate::error::{ChangeError, StoreError};
-use crate::message::MAX_PAGE;
-use crate::session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};
+use crate::session::{SessionCursor, StoredSession};
 
 /// What a write has to know of a session before it may change it.
 pub(crate) struct Claim {
@@ -203,48 +202,8 @@ pub(crate) fn delete(
     Ok(())
 }
 
-/// Reads one page of a user's sessions, newest activity first; ties by id.
-pub(crate) fn page(
-    connection: &Connection,
-    owner: &UserId,
-    limit: usize,
-    after: Option<&SessionCursor>,
-) -> rusqlite::Result<SessionPage> {
-    let limit = limit.clamp(1, MAX_PAGE);
-    // One more than asked for tells whether there is another page.
-    let sessions = newest(connection, owner, limit + 1, after)?;
-    Ok(cut(sessions, limit))
-}
-
-/// As [`page`], of the newest [`SEARCHED_SESSIONS`] those whose name contains `wanted`, in whatever
-/// case.
-pub(crate) fn search(
-    connection: &Connection,
-    owner: &UserId,
-    limit: usize,
-    after: Option<&SessionCursor>,
-    wanted: &str,
-) -> rusqlite::Result<SessionPage> {
-    let limit = limit.clamp(1, MAX_PAGE);
-    let wanted = wanted.to_lowercase();
-    let is_after = |session: &StoredSession| {
-        after.is_none_or(|cursor| {
-            (session.last_activity, &session.id) < (cursor.last_activity, &cursor.id)
-        })
-    };
-    let matches = |session: &StoredSession| {
-        session.name.as_deref().is_some_and(|name| name.to_lowercase().contains(&wanted))
-    };
-    let sessions = newest(connection, owner, SEARCHED_SESSIONS, None)?
-        .into_iter()
-        .filter(|session| is_after(session) && matches(session))
-        .take(limit + 1)
-        .collect();
-    Ok(cut(sessions, limit))
-}
-
 /// A user's sessions from the cursor on, at most `limit`.
-fn newest(
+pub(crate) fn newest(
     connection: &Connection,
     owner: &UserId,
     limit: usize,
@@ -268,17 +227,6 @@ fn newest(
         )?
         .query_map((Word(owner), limit, Unsigned(after.last_activity.0), Word(&after.id)), stored)?
         .collect()
-}
-
-/// Makes a page of at most `limit`; what is over only says that there is more.
-fn cut(mut sessions: Vec<StoredSession>, limit: usize) -> SessionPage {
-    let more = sessions.len() > limit;
-    sessions.truncate(limit);
-    let next = sessions
-        .last()
-        .filter(|_| more)
-        .map(|last| SessionCursor { last_activity: last.last_activity, id: last.id.clone() });
-    SessionPage { sessions, next }
 }
 
 /// Reads a row.

@@ -1,13 +1,14 @@
 //! What waits to be written. Durable writes queue, and whoever finds the queue full waits.
 //! Checkpoints do not queue: the newest of each answer is kept, and none when too many are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sluice_chat::id::MessageId;
 use tokio::sync::{Semaphore, watch};
 
 use super::Job;
+use crate::checkpoint::Checkpoints;
 use crate::error::StoreError;
 use crate::message::Answer;
 
@@ -17,10 +18,6 @@ pub(crate) const QUEUE: usize = 256;
 pub(crate) const BATCH: usize = 64;
 /// Checkpoints that get in even with a full batch of writes, so that they cannot starve.
 const CHECKPOINTS_AT_LEAST: usize = 8;
-/// Answers whose checkpoint may wait; at the bound, a further answer's is dropped.
-const CHECKPOINTS: usize = 4_096;
-/// Text of all checkpoints that wait, in bytes; at the bound likewise.
-const CHECKPOINT_BYTES: usize = 64 * 1024 * 1024;
 
 /// One commit's worth of work.
 pub(crate) struct Batch {
@@ -39,11 +36,7 @@ pub(crate) struct Inbox {
 #[derive(Default)]
 struct Waiting {
     writes: VecDeque<Box<dyn Job>>,
-    /// The newest checkpoint of each answer.
-    checkpoints: HashMap<MessageId, Answer>,
-    /// Their answers in the order they came; a newer checkpoint takes the place of the older.
-    order: VecDeque<MessageId>,
-    bytes: usize,
+    checkpoints: Checkpoints,
     closed: bool,
 }
 
@@ -75,25 +68,16 @@ impl Inbox {
     /// Notes a checkpoint instead of the answer's earlier one.
     pub(crate) fn put_checkpoint(&self, answer: Answer) {
         let mut waiting = self.lock();
-        let earlier = waiting.checkpoints.get(&answer.id).map(|earlier| earlier.text.len());
-        let others = waiting.bytes.saturating_sub(earlier.unwrap_or(0));
-        let bytes = others.saturating_add(answer.text.len());
-        let full = earlier.is_none() && waiting.checkpoints.len() >= CHECKPOINTS;
-        if waiting.closed || full || bytes > CHECKPOINT_BYTES {
-            return;
+        if !waiting.closed {
+            waiting.checkpoints.put(answer);
         }
-        waiting.bytes = bytes;
-        if earlier.is_none() {
-            waiting.order.push_back(answer.id.clone());
-        }
-        waiting.checkpoints.insert(answer.id.clone(), answer);
         drop(waiting);
         self.arrived.notify_one();
     }
 
     /// Forgets an answer's checkpoint, because something better is on its way.
     pub(crate) fn forget_checkpoint(&self, answer: &MessageId) {
-        self.lock().forget(answer);
+        self.lock().checkpoints.forget(answer);
     }
 
     /// Lets nothing more in. What is in will still be written.
@@ -121,7 +105,7 @@ impl Inbox {
         }
         let count = waiting.writes.len().min(BATCH);
         let writes: Vec<_> = waiting.writes.drain(..count).collect();
-        let checkpoints = waiting.take_checkpoints((BATCH - count).max(CHECKPOINTS_AT_LEAST));
+        let checkpoints = waiting.checkpoints.take((BATCH - count).max(CHECKPOINTS_AT_LEAST));
         drop(waiting);
         self.room.add_permits(count);
         Some(Batch { writes, checkpoints })
@@ -130,27 +114,6 @@ impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing that runs under the lock can leave it half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiting {
-    fn forget(&mut self, answer: &MessageId) {
-        if let Some(forgotten) = self.checkpoints.remove(answer) {
-            self.bytes = self.bytes.saturating_sub(forgotten.text.len());
-            self.order.retain(|id| id != answer);
-        }
-    }
-
-    fn take_checkpoints(&mut self, most: usize) -> Vec<Answer> {
-        let mut taken = Vec::new();
-        while taken.len() < most
-            && let Some(id) = self.order.pop_front()
-            && let Some(answer) = self.checkpoints.remove(&id)
-        {
-            self.bytes = self.bytes.saturating_sub(answer.text.len());
-            taken.push(answer);
-        }
-        taken
     }
 }
 

@@ -1,0 +1,69 @@
+//! How the words of the domain are written in a store. Reading checks them: what does not parse is
+//! damage, never a default.
+
+use sluice_chat::answer::Ending;
+use sluice_chat::id::{ClientMessageId, MessageId, ModelId, SessionId, UserId};
+use sluice_chat::turn::{Mode, Sender};
+
+/// Something that is stored as text of a known form.
+pub(crate) trait Worded: Sized {
+    fn word(&self) -> &str;
+    fn of(word: &str) -> Option<Self>;
+}
+
+macro_rules! worded_ids {
+    ($($id:ident),*) => {$(
+        impl Worded for $id {
+            fn word(&self) -> &str {
+                self.as_str()
+            }
+
+            fn of(word: &str) -> Option<Self> {
+                Self::parse(word)
+            }
+        }
+    )*};
+}
+
+worded_ids!(UserId, SessionId, MessageId, ClientMessageId, ModelId);
+
+impl Worded for Ending {
+    fn word(&self) -> &str {
+        self.as_str()
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        Self::parse(word)
+    }
+}
+
+impl Worded for Mode {
+    fn word(&self) -> &str {
+        match self {
+            Self::Bot => "bot",
+            Self::Waiting => "waiting",
+            Self::Operator => "operator",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Self::Bot, Self::Waiting, Self::Operator].into_iter().find(|mode| mode.word() == word)
+    }
+}
+
+impl Worded for Sender {
+    fn word(&self) -> &str {
+        match self {
+            Self::User => "user",
+            Self::Ai => "ai",
+            Self::Admin => "admin",
+            Self::System => "system",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Self::User, Self::Ai, Self::Admin, Self::System]
+            .into_iter()
+            .find(|sender| sender.word() == word)
+    }
+}
