@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use sluice_chat::id::{ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
 use sluice_chat::turn::Mode;
+use tokio::task::spawn_blocking;
 
-use crate::error::{AppendError, ChangeError, OpenError, StoreError};
+use crate::error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
-use crate::session::{SessionCursor, SessionPage, StoredSession};
+use crate::reseal::{self, Resealed};
+use crate::seal::{Key, KeyId, Keys, Place, SealError};
+use crate::session::{PageRequest, SessionCursor, SessionPage, StoredSession};
 use crate::sqlite::Sqlite;
 
 /// An open archive.
@@ -23,7 +26,11 @@ use crate::sqlite::Sqlite;
 #[derive(Clone)]
 pub struct Archive {
     engine: Arc<Engine>,
+    keys: Arc<Keys>,
 }
+
+/// Bytes of texts that are opened where they are asked for; more goes off the runtime.
+const OPENED_AT_ONCE: usize = 64 * 1024;
 
 /// What keeps the archive.
 enum Engine {
@@ -43,7 +50,66 @@ impl Archive {
     /// Opens the archive at `path`, making it and its folders (mode 0700; the file 0600) where they
     /// are missing, and brings it to today's layout. Blocks: for start-up.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { engine: Arc::new(Engine::Sqlite(Sqlite::open(path)?)) })
+        let engine = Arc::new(Engine::Sqlite(Sqlite::open(path)?));
+        Ok(Self { engine, keys: Arc::default() })
+    }
+
+    /// Gives it its keys: from here on names, texts and metadata are sealed under the current one.
+    ///
+    /// Refuses keys that cannot open everything that was ever sealed in it. Without any key at all
+    /// an archive that has nothing sealed stays plain.
+    pub async fn with_keys(mut self, keys: Keys) -> Result<Self, KeysError> {
+        let known = |id: &KeyId| keys.all().any(|key| key.id() == id);
+        let used = ask!(self.seal_keys())?;
+        let missing: Vec<KeyId> = used.into_iter().filter(|id| !known(id)).collect();
+        if !missing.is_empty() {
+            return Err(KeysError::Missing(missing));
+        }
+        if let Some(key) = &keys.current {
+            ask!(self.note_seal_key(key.id()))?;
+        }
+        self.keys = Arc::new(keys);
+        Ok(self)
+    }
+
+    /// Seals everything under the current key, or under none if there is none. Passes over what is
+    /// sealed so already, so it may be cut off and called again. `told` hears how far it is.
+    ///
+    /// Not while a session is in use: an answer that grows meanwhile may keep its old key.
+    pub async fn reseal(&self, mut told: impl FnMut(Resealed)) -> Result<Resealed, StoreError> {
+        let mut done = Resealed { total: ask!(self.extent())?, ..Resealed::default() };
+        let mut mark = None;
+        loop {
+            let batch = ask!(self.reseal_names(&self.keys, mark, reseal::BATCH))?;
+            done.add(&batch);
+            told(done);
+            mark = batch.next;
+            if mark.is_none() {
+                break;
+            }
+        }
+        loop {
+            let batch = ask!(self.reseal_messages(&self.keys, mark, reseal::BATCH))?;
+            done.add(&batch);
+            told(done);
+            mark = batch.next;
+            if mark.is_none() {
+                break;
+            }
+        }
+        if done.unreadable == 0 {
+            ask!(self.keep_seal_key(self.keys.current.as_ref().map(Key::id)))?;
+        }
+        done.compacted = match ask!(self.compact()) {
+            Ok(()) => true,
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "what was there before may be left in free space");
+                false
+            }
+        };
+        told(done);
+        Ok(done)
     }
 
     /// Writes what waits, closes the file and lets go of it. Everything asked for later fails with
@@ -59,7 +125,7 @@ impl Archive {
 
     /// Reads a session.
     pub async fn session(&self, session: &SessionId) -> Result<Option<StoredSession>, StoreError> {
-        ask!(self.session(session))
+        ask!(self.session(session))?.map(|stored| self.opened(stored)).transpose()
     }
 
     /// Makes the caller the owner of a session's log, and reads it.
@@ -72,7 +138,7 @@ impl Archive {
         session: &SessionId,
         now: Instant,
     ) -> Result<Option<StoredSession>, StoreError> {
-        ask!(self.take_session(session, now))
+        ask!(self.take_session(session, now))?.map(|stored| self.opened(stored)).transpose()
     }
 
     /// Notes that a session was cleanly left with exactly this head, so that its epoch can go on.
@@ -96,7 +162,12 @@ impl Archive {
     }
 
     /// Stores a message, and makes its session if there is none.
-    pub async fn append(&self, message: NewMessage) -> Result<Appended, AppendError> {
+    pub async fn append(&self, mut message: NewMessage) -> Result<Appended, AppendError> {
+        let (session, seq) = (&message.session, message.seq);
+        message.text = self.keys.seal(Place::Text(session, seq), &message.text)?;
+        message.name = sealed_name(&self.keys, session, message.name.as_deref())?;
+        let metadata = std::mem::take(&mut message.metadata);
+        message.metadata = self.keys.seal_metadata(Place::Metadata(session, seq), metadata)?;
         ask!(self.append(message))
     }
 
@@ -113,6 +184,14 @@ impl Archive {
     /// Notes how far an answer got. Does not wait, may be superseded by a newer one, and is dropped
     /// when more than 4,096 answers or 64 MiB wait already: the next one says more.
     pub fn checkpoint(&self, answer: Answer) {
+        let answer = match self.sealed(answer) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(error, "checkpoint not sealed");
+                return;
+            }
+        };
         match &*self.engine {
             Engine::Sqlite(engine) => engine.checkpoint(answer),
         }
@@ -120,12 +199,14 @@ impl Archive {
 
     /// Stores that an answer begins. After a crash it is there, marked as interrupted, whatever came of it.
     pub async fn begin(&self, answer: Answer) -> Result<(), ChangeError> {
+        let answer = self.sealed(answer)?;
         ask!(self.begin(answer))
     }
 
     /// Stores how an answer ended and adds it to its session's totals. Once only: an answer that
     /// has an ending keeps it.
     pub async fn finish(&self, answer: Answer, outcome: Outcome) -> Result<(), ChangeError> {
+        let answer = self.sealed(answer)?;
         ask!(self.finish(answer, outcome))
     }
 
@@ -137,7 +218,16 @@ impl Archive {
         before: Option<Seq>,
         limit: usize,
     ) -> Result<Vec<StoredMessage>, StoreError> {
-        ask!(self.messages(session, before, limit))
+        let messages = ask!(self.messages(session, before, limit))?;
+        let bytes: usize = messages.iter().map(|message| message.text.len()).sum();
+        let keys = Arc::clone(&self.keys);
+        if bytes < OPENED_AT_ONCE || keys.all().next().is_none() {
+            return messages.into_iter().map(|message| opened(&keys, message)).collect();
+        }
+        let open = move || messages.into_iter().map(|message| opened(&keys, message)).collect();
+        spawn_blocking(open)
+            .await
+            .map_err(|error| StoreError::Damaged { source: Arc::new(error) })?
     }
 
     /// Reads the newest message that the user wrote in a session.
@@ -145,7 +235,8 @@ impl Archive {
         &self,
         session: &SessionId,
     ) -> Result<Option<StoredMessage>, StoreError> {
-        ask!(self.last_user_message(session))
+        let found = ask!(self.last_user_message(session))?;
+        found.map(|message| opened(&self.keys, message)).transpose()
     }
 
     /// Reads a page of a user's sessions, newest activity first, ties by id. With `wanted`, only
@@ -158,7 +249,11 @@ impl Archive {
         after: Option<SessionCursor>,
         wanted: Option<&str>,
     ) -> Result<SessionPage, StoreError> {
-        ask!(self.sessions_of(owner, limit, after, wanted))
+        // Names may be sealed, so a database cannot search them.
+        let request = PageRequest::new(limit, after, wanted);
+        let read = ask!(self.newest_sessions(owner, request.read(), request.read_after()))?;
+        let opened: Result<Vec<_>, _> = read.into_iter().map(|found| self.opened(found)).collect();
+        Ok(request.page(opened?))
     }
 
     /// Renames a session.
@@ -168,7 +263,8 @@ impl Archive {
         fence: Fence,
         name: &str,
     ) -> Result<(), ChangeError> {
-        ask!(self.set_name(session, fence, name))
+        let name = self.keys.seal(Place::Name(session), name)?;
+        ask!(self.set_name(session, fence, &name))
     }
 
     /// Picks a session's model.
@@ -210,6 +306,37 @@ impl Archive {
     ) -> Result<(), ChangeError> {
         ask!(self.delete_session(session, fence, now))
     }
+
+    /// An answer as it is stored.
+    fn sealed(&self, mut answer: Answer) -> Result<Answer, SealError> {
+        let place = Place::Text(&answer.session, answer.first_seq);
+        answer.text = self.keys.seal(place, &answer.text)?;
+        Ok(answer)
+    }
+
+    /// A session as it was before it was stored.
+    fn opened(&self, mut stored: StoredSession) -> Result<StoredSession, StoreError> {
+        if let Some(name) = stored.name.take() {
+            stored.name = Some(self.keys.open(Place::Name(&stored.id), name)?);
+        }
+        Ok(stored)
+    }
+}
+
+fn sealed_name(
+    keys: &Keys,
+    session: &SessionId,
+    name: Option<&str>,
+) -> Result<Option<String>, SealError> {
+    name.map(|name| keys.seal(Place::Name(session), name)).transpose()
+}
+
+/// A message as it was before it was stored.
+fn opened(keys: &Keys, mut message: StoredMessage) -> Result<StoredMessage, StoreError> {
+    message.text = keys.open(Place::Text(&message.session, message.seq), message.text)?;
+    let place = Place::Metadata(&message.session, message.seq);
+    message.metadata = keys.open_metadata(place, message.metadata)?;
+    Ok(message)
 }
 
 impl fmt::Debug for Archive {

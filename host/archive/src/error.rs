@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+use crate::seal::{KeyId, SealError};
+
 /// A cause, shared because one failed commit fails everything that was in it.
 pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -66,6 +68,13 @@ pub enum StoreError {
         /// What the database said.
         source: Cause,
     },
+    /// Sealed under a key that is not configured, or changed since it was sealed.
+    #[error("what is stored cannot be opened with the configured keys")]
+    Sealed {
+        /// Which.
+        #[from]
+        source: SealError,
+    },
     /// It contradicts what is stored: a place taken, an id used twice, a number beyond bounds.
     #[error("the archive refused a row that contradicts what is stored")]
     Rejected {
@@ -78,8 +87,10 @@ impl StoreError {
     /// Whether the same again may work later without anybody changing the request.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unavailable { .. } => true,
-            Self::Closed | Self::Damaged { .. } | Self::Rejected { .. } => false,
+            Self::Unavailable { .. } | Self::Sealed { source: SealError::NoRandomness } => true,
+            Self::Closed | Self::Damaged { .. } | Self::Sealed { .. } | Self::Rejected { .. } => {
+                false
+            }
         }
     }
 }
@@ -113,6 +124,21 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// Why an archive was not opened with the keys it was given.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// Something in it is sealed under keys that are not among them.
+    #[error("the archive is sealed under keys that are not configured: {}", listed(.0))]
+    Missing(Vec<KeyId>),
+    /// The storage failed.
+    #[error("the archive's keys could not be looked at")]
+    Store(#[from] StoreError),
+}
+
+fn listed(keys: &[KeyId]) -> String {
+    keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// Why a message was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
@@ -131,6 +157,18 @@ pub enum AppendError {
     /// The storage failed.
     #[error("the message could not be stored")]
     Store(#[from] StoreError),
+}
+
+impl From<SealError> for AppendError {
+    fn from(error: SealError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<SealError> for ChangeError {
+    fn from(error: SealError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl From<rusqlite::Error> for AppendError {

@@ -7,14 +7,18 @@ mod archive;
 mod checkpoint;
 mod error;
 mod message;
+mod reseal;
+mod seal;
 mod session;
 mod sqlite;
 mod word;
 
 pub use archive::Archive;
-pub use error::{AppendError, ChangeError, OpenError, StoreError};
+pub use error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
 pub use message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
     NewMessage, Outcome, StoredMessage,
 };
+pub use reseal::Resealed;
+pub use seal::{Form, Key, KeyId, Keys, SealError};
 pub use session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};

@@ -5,6 +5,7 @@ mod lock;
 mod message;
 mod reader;
 mod schema;
+mod sealing;
 mod session;
 mod writer;
 
@@ -17,6 +18,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use sluice_chat::id::{ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
 use sluice_chat::turn::Mode;
+use tokio::task::spawn_blocking;
 
 use self::lock::{Lock, LockError};
 use self::message as messages;
@@ -27,7 +29,9 @@ use self::writer::inbox::Inbox;
 use self::writer::{Write, Writer};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
-use crate::session::{PageRequest, SessionCursor, SessionPage, StoredSession};
+use crate::reseal::{Batch, Mark};
+use crate::seal::{KeyId, Keys};
+use crate::session::{SessionCursor, StoredSession};
 
 /// An open file. Writes wait for a place when 256 others do; reads wait when three others run.
 pub(crate) struct Sqlite {
@@ -159,20 +163,16 @@ impl Sqlite {
         self.readers.read(move |connection| messages::last_of_user(connection, &session)).await
     }
 
-    pub(crate) async fn sessions_of(
+    pub(crate) async fn newest_sessions(
         &self,
         owner: &UserId,
         limit: usize,
-        after: Option<SessionCursor>,
-        wanted: Option<&str>,
-    ) -> Result<SessionPage, StoreError> {
+        after: Option<&SessionCursor>,
+    ) -> Result<Vec<StoredSession>, StoreError> {
         let owner = owner.clone();
-        let request = PageRequest::new(limit, after, wanted);
+        let after = after.cloned();
         self.readers
-            .read(move |connection| {
-                let (read, after) = (request.read(), request.read_after());
-                Ok(request.page(sessions::newest(connection, &owner, read, after)?))
-            })
+            .read(move |connection| sessions::newest(connection, &owner, limit, after.as_ref()))
             .await
     }
 
@@ -224,6 +224,58 @@ impl Sqlite {
     ) -> Result<(), ChangeError> {
         let session = session.clone();
         self.write(move |connection| sessions::delete(connection, &session, fence, now)).await
+    }
+
+    pub(crate) async fn seal_keys(&self) -> Result<Vec<KeyId>, StoreError> {
+        self.readers.read(sealing::keys).await
+    }
+
+    pub(crate) async fn note_seal_key(&self, key: &KeyId) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.write(move |connection| sealing::note_key(connection, &key)).await
+    }
+
+    pub(crate) async fn keep_seal_key(&self, key: Option<&KeyId>) -> Result<(), StoreError> {
+        let key = key.cloned();
+        self.write(move |connection| sealing::keep_key(connection, key.as_ref())).await
+    }
+
+    pub(crate) async fn extent(&self) -> Result<u64, StoreError> {
+        self.readers.read(sealing::extent).await
+    }
+
+    pub(crate) async fn reseal_names(
+        &self,
+        keys: &Arc<Keys>,
+        after: Option<Mark>,
+        limit: u64,
+    ) -> Result<Batch, StoreError> {
+        let keys = Arc::clone(keys);
+        self.write(move |connection| {
+            sealing::reseal_names(connection, &keys, after.as_ref(), limit)
+        })
+        .await
+    }
+
+    pub(crate) async fn reseal_messages(
+        &self,
+        keys: &Arc<Keys>,
+        after: Option<Mark>,
+        limit: u64,
+    ) -> Result<Batch, StoreError> {
+        let keys = Arc::clone(keys);
+        self.write(move |connection| {
+            sealing::reseal_messages(connection, &keys, after.as_ref(), limit)
+        })
+        .await
+    }
+
+    pub(crate) async fn compact(&self) -> Result<(), StoreError> {
+        let path = self.readers.path().to_owned();
+        match spawn_blocking(move || sealing::compact(&path)).await {
+            Ok(compacted) => Ok(compacted?),
+            Err(error) => Err(StoreError::Unavailable { source: Arc::new(error) }),
+        }
     }
 
     /// Runs one write in the next batch and waits until it is durable.

@@ -5,6 +5,8 @@ use sluice_chat::answer::Ending;
 use sluice_chat::id::{ClientMessageId, MessageId, ModelId, SessionId, UserId};
 use sluice_chat::turn::{Mode, Sender};
 
+use crate::seal::KeyId;
+
 /// Something that is stored as text of a known form.
 pub(crate) trait Worded: Sized {
     fn word(&self) -> &str;
@@ -25,7 +27,7 @@ macro_rules! worded_ids {
     )*};
 }
 
-worded_ids!(UserId, SessionId, MessageId, ClientMessageId, ModelId);
+worded_ids!(UserId, SessionId, MessageId, ClientMessageId, ModelId, KeyId);
 
 impl Worded for Ending {
     fn word(&self) -> &str {

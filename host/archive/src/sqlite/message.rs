@@ -353,7 +353,7 @@ fn stored(row: &Row<'_>, session: &SessionId) -> rusqlite::Result<StoredMessage>
 }
 
 /// Reads metadata.
-fn read(row: &Row<'_>) -> rusqlite::Result<Metadata> {
+pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Metadata> {
     let Some(text) = row.get::<_, Option<String>>("metadata")? else {
         return Ok(Metadata::new());
     };

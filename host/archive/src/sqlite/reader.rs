@@ -1,6 +1,6 @@
 //! A few connections that only read, each used by one blocking task at a time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -26,6 +26,11 @@ impl Readers {
     pub(crate) fn new(path: PathBuf) -> Self {
         let room = Semaphore::new(usize::try_from(READERS).unwrap_or(1));
         Self { path: Arc::new(path), idle: Arc::default(), room: Arc::new(room) }
+    }
+
+    /// The file they read.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Runs one read off the runtime.

@@ -5,5 +5,6 @@ mod append;
 mod commit;
 mod model;
 mod open;
+mod sealed;
 mod session;
 mod support;
