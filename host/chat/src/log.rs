@@ -2,94 +2,33 @@
 //!
 //! Pure. A reader asks for what comes after its cursor; pieces of one answer that stand side by side are handed out as one, so that
 //! a reader which fell behind gets the same text in fewer frames. There is no queue per reader.
+//!
+//! What falls out of the ring leaves its shape behind ([`Past`]): where each event stood and how far each piece reached. Its text is
+//! in the archive by then, so that a reader who stands there still gets every event exactly once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::answer::{Ending, Tokens};
-use crate::id::{Epoch, Instant, MessageId, ModelId, Position, Seq};
-use crate::turn::{ConnectionId, Sender};
+use crate::id::{Epoch, Instant, ModelId, Position, Seq};
+
+mod delivery;
+mod past;
+
+pub use delivery::{AnswerEnd, AnswerHead, Delivery, Event, Next, Recall, Written};
+use past::Past;
 
 /// Most bytes of text in one merged piece: what one reader holds while it writes.
 const MERGED_BYTES: usize = 16 * 1024;
 /// What an entry is taken to cost beside its text.
 const ENTRY_BYTES: usize = 48;
 
-/// A message somebody wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// Its id.
-    pub message: MessageId,
-    /// Who wrote it.
-    pub sender: Sender,
-    /// The text.
-    pub content: String,
-    /// When it was stored.
-    pub at: Instant,
-    /// Connection it came over, which need not be told.
-    pub origin: Option<ConnectionId>,
-}
-
-/// The answer that pieces belong to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerHead {
-    /// Its id.
-    pub answer: MessageId,
-    /// The message it answers.
-    pub in_reply_to: MessageId,
-    /// Model that answers.
-    pub model: ModelId,
-}
-
-/// How an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnswerEnd {
-    /// How.
-    pub ending: Ending,
-    /// At what cost.
-    pub tokens: Tokens,
-}
-
-/// Something that happened, as a reader gets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// Somebody wrote.
-    Written(Arc<Written>),
-    /// An answer begins.
-    Loading(Arc<AnswerHead>),
-    /// More of an answer, its end, or both.
-    Piece {
-        /// Which answer.
-        head: Arc<AnswerHead>,
-        /// Bytes of the answer before this.
-        offset: usize,
-        /// Text.
-        text: String,
-        /// Set on the last piece.
-        end: Option<AnswerEnd>,
-    },
-    /// Another model answers from here on.
-    Model(ModelId),
-}
-
-/// One or more events that are handed out together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// First event covered.
-    pub first: Seq,
-    /// Last event covered; equal to `first` unless pieces were merged.
-    pub last: Seq,
-    /// When the last of them happened.
-    pub at: Instant,
-    /// What happened.
-    pub event: Event,
-}
-
 /// How much a log keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes beside the running answer.
     pub bytes: usize,
+    /// Bytes of what is remembered of events that fell out of the ring.
+    pub past_bytes: usize,
     /// Milliseconds.
     pub age_ms: u64,
 }
@@ -118,6 +57,8 @@ struct Logged {
 struct AnswerText {
     serial: u64,
     head: Arc<AnswerHead>,
+    /// Where it began, which is where the archive has it.
+    place: Seq,
     text: String,
     /// Where the text of entries still in the ring begins.
     from: usize,
@@ -132,6 +73,8 @@ pub struct Log {
     head: Seq,
     /// The newest events; the last one is `head`.
     ring: VecDeque<Logged>,
+    /// What stood before the ring.
+    past: Past,
     answers: VecDeque<AnswerText>,
     running: Option<u64>,
     serial: u64,
@@ -146,6 +89,7 @@ impl Log {
             epoch: head.epoch,
             head: head.seq,
             ring: VecDeque::new(),
+            past: Past::new(head.seq),
             answers: VecDeque::new(),
             running: None,
             serial: 0,
@@ -165,16 +109,18 @@ impl Log {
         let begun = self.ring.iter().position(|logged| {
             logged.answer == running && matches!(logged.entry, Entry::Loading(_))
         });
-        begun.map_or(self.head, |index| Seq(self.floor().0 + index as u64))
+        begun.map_or(self.head, |index| Seq(self.ring_floor().0 + index as u64))
     }
 
     /// Whether everything after `position` can still be handed out.
     pub fn reaches(&self, position: Position) -> bool {
-        position.epoch == self.epoch && self.floor() <= position.seq && position.seq <= self.head
+        position.epoch == self.epoch
+            && self.past.floor() <= position.seq
+            && position.seq <= self.head
     }
 
-    /// The position before the oldest event kept.
-    fn floor(&self) -> Seq {
+    /// The position before the oldest event whose text is kept.
+    fn ring_floor(&self) -> Seq {
         Seq(self.head.0 - self.ring.len() as u64)
     }
 
@@ -208,6 +154,7 @@ impl Log {
         self.answers.push_back(AnswerText {
             serial: self.serial,
             head: Arc::clone(&head),
+            place: self.head.next(),
             text,
             from: 0,
         });
@@ -250,22 +197,40 @@ impl Log {
                 break;
             }
             let Some(logged) = self.ring.pop_front() else { break };
-            self.forget(&logged);
+            self.forget(logged);
         }
+        self.past.trim(oldest_kept, self.bounds.past_bytes);
     }
 
-    fn forget(&mut self, logged: &Logged) {
-        let text_bytes = match &logged.entry {
-            Entry::Written(written) => written.content.len(),
-            Entry::Text { upto } => {
-                let answer = self.answers.iter_mut().find(|answer| answer.serial == logged.answer);
-                answer.map_or(0, |answer| upto - std::mem::replace(&mut answer.from, *upto))
+    /// Forgets the text of an event and remembers the rest.
+    fn forget(&mut self, logged: Logged) {
+        let Logged { at, answer, entry } = logged;
+        let held = self.answers.iter_mut().find(|held| held.serial == answer);
+        let text_bytes = match entry {
+            Entry::Written(written) => {
+                self.past.written(&written, at);
+                written.content.len()
             }
-            Entry::End(_) => {
-                self.answers.retain(|answer| answer.serial != logged.answer);
+            Entry::Loading(head) => {
+                self.past.loading(head, at);
                 0
             }
-            Entry::Loading(_) | Entry::Model(_) => 0,
+            Entry::Model(model) => {
+                self.past.model(model, at);
+                0
+            }
+            Entry::Text { upto } => held.map_or(0, |held| {
+                let from = std::mem::replace(&mut held.from, upto);
+                self.past.text(&held.head, held.place, from..upto, at);
+                upto - from
+            }),
+            Entry::End(end) => {
+                if let Some(held) = held {
+                    self.past.end(&held.head, held.from, end, at);
+                }
+                self.answers.retain(|held| held.serial != answer);
+                0
+            }
         };
         self.bytes -= text_bytes + ENTRY_BYTES;
     }
@@ -273,14 +238,17 @@ impl Log {
     /// What comes after `cursor` and not after `through`, pieces merged: one delivery, or none when there is nothing.
     ///
     /// The cursor must be one the log [reaches](Self::reaches); a reader that fell out of the ring gets [`FellBehind`].
-    pub fn after(&self, cursor: Seq, through: Seq) -> Result<Option<Delivery>, FellBehind> {
-        if cursor < self.floor() || self.head < cursor {
+    pub fn after(&self, cursor: Seq, through: Seq) -> Result<Option<Next>, FellBehind> {
+        if cursor < self.past.floor() || self.head < cursor {
             return Err(FellBehind);
         }
         if cursor >= through.min(self.head) {
             return Ok(None);
         }
-        let index = usize::try_from(cursor.0 - self.floor().0).map_err(|_| FellBehind)?;
+        if cursor < self.ring_floor() {
+            return Ok(self.past.after(cursor, through));
+        }
+        let index = usize::try_from(cursor.0 - self.ring_floor().0).map_err(|_| FellBehind)?;
         let available = usize::try_from(through.min(self.head).0 - cursor.0).unwrap_or(usize::MAX);
         let Some(first) = self.ring.get(index) else { return Ok(None) };
         let mut taken = 1;
@@ -324,7 +292,7 @@ impl Log {
             }
         };
         let last = Seq(cursor.0 + taken);
-        Ok(Some(Delivery { first: cursor.next(), last, at, event }))
+        Ok(Some(Next::Ready(Delivery { first: cursor.next(), last, at, event })))
     }
 
     /// Bytes of the answer shown before the entry at `index`.

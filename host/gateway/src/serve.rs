@@ -35,6 +35,8 @@ use crate::settings::{Model, Plugin, Settings};
 
 /// Bytes of frames that a session keeps for replay beside its running answer.
 const REPLAY_BYTES: usize = 256 * 1024;
+/// Bytes of what a session remembers of frames beyond that, whose text is in the archive: some 8,000 pieces.
+const PAST_BYTES: usize = 64 * 1024;
 /// How long responses under way are waited for once all chats are done.
 const LAST_RESPONSES: Duration = Duration::from_secs(1);
 /// How much of the grace period is left to mark, store and say goodbye once answers are cut short.
@@ -153,7 +155,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         },
         budget: Budget { messages: session.history_messages, tokens: session.history_tokens },
         system_prompt: session.system_prompt,
-        bounds: Bounds { bytes: REPLAY_BYTES, age_ms },
+        bounds: Bounds { bytes: REPLAY_BYTES, past_bytes: PAST_BYTES, age_ms },
         queue: session.queue,
         metrics: Arc::new(Metrics::new()),
     };

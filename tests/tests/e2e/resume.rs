@@ -211,3 +211,42 @@ async fn a_session_that_left_memory_resumes_from_its_last_position() {
     let expected = [("user", "First"), ("assistant", "Hello there."), ("user", "Second")];
     assert_eq!(told.prompt(), expected);
 }
+
+/// An answer of two megabytes and over, of which the log keeps a small part in memory.
+async fn long_answer() -> (FakeProvider, sluice_tests::Gateway, Answer) {
+    let pieces: Vec<String> =
+        (0..128).map(|number| format!("{number:04} é🙂 ").repeat(1_024)).collect();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let provider = FakeProvider::playing(Script::saying(&pieces)).await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    let answer = alice.ask("Everything you know").await;
+    assert_eq!(answer.text, pieces.concat());
+    (provider, gateway, answer)
+}
+
+#[tokio::test]
+async fn a_position_inside_a_long_answer_that_is_over_is_served_from_the_archive() {
+    let (_provider, gateway, answer) = long_answer().await;
+
+    for piece in [0, 1, answer.pieces.len() / 2, answer.pieces.len() - 2] {
+        let seen = &answer.pieces[piece];
+        let (session, heard) = (seen["session_id"].as_str().expect("a session"), bytes_upto(seen));
+        let mut again = gateway.connect("alice").await;
+        again.send(&resume(session, seen)).await;
+        assert_eq!(again.next_frame().await["resumed"], true);
+        let frames =
+            again.frames_until("the end", |frame| frame["finish_reason"].is_string()).await;
+
+        assert_eq!(frames[0]["offset"], heard, "from where it was");
+        let rest: String = frames.iter().filter_map(|frame| frame["content"].as_str()).collect();
+        assert!(answer.text.get(heard..) == Some(&*rest), "the rest, from {heard}");
+        assert_eq!(again.missed(session), [] as [u64; 0]);
+    }
+}
+
+/// Bytes of the answer up to the end of a piece.
+fn bytes_upto(piece: &Value) -> usize {
+    let before = usize::try_from(piece["offset"].as_u64().expect("an offset")).expect("it fits");
+    before + piece["content"].as_str().unwrap_or_default().len()
+}

@@ -1,13 +1,18 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::answer::{Ending, Tokens};
+use crate::id::MessageId;
+use crate::turn::Sender;
 
 fn id(name: &str) -> MessageId {
     MessageId::parse(name).unwrap()
 }
 
 fn log(bytes: usize) -> Log {
-    Log::new(Position::default(), Bounds { bytes, age_ms: 1_000 })
+    Log::new(Position::default(), Bounds { bytes, past_bytes: 100_000, age_ms: 1_000 })
 }
 
 fn head(name: &str) -> AnswerHead {
@@ -34,11 +39,19 @@ const END: AnswerEnd =
 fn read(log: &Log, from: Seq) -> Vec<Delivery> {
     let mut cursor = from;
     let mut deliveries = Vec::new();
-    while let Some(delivery) = log.after(cursor, log.head().seq).unwrap() {
+    while let Some(next) = log.after(cursor, log.head().seq).unwrap() {
+        let delivery = ready(next);
         cursor = delivery.last;
         deliveries.push(delivery);
     }
     deliveries
+}
+
+fn ready(next: Next) -> Delivery {
+    match next {
+        Next::Ready(delivery) => delivery,
+        Next::Stored(recall) => panic!("it is not in memory any more: {recall:?}"),
+    }
 }
 
 fn text_of(deliveries: &[Delivery]) -> String {
@@ -56,7 +69,7 @@ fn a_reader_that_kept_up_gets_each_event_by_itself() {
     log.loading(head("a"), Instant(0));
     log.text("Once", Instant(1));
 
-    let last = log.after(Seq(2), log.head().seq).unwrap().unwrap();
+    let last = ready(log.after(Seq(2), log.head().seq).unwrap().unwrap());
 
     assert_eq!((last.first, last.last), (Seq(3), Seq(3)));
     assert_eq!(log.after(Seq(3), log.head().seq), Ok(None));
@@ -101,7 +114,7 @@ fn a_reader_never_sees_past_the_place_it_asked_for() {
     log.text("one", Instant(0));
     log.text("two", Instant(0));
 
-    let delivery = log.after(Seq(1), Seq(2)).unwrap().unwrap();
+    let delivery = ready(log.after(Seq(1), Seq(2)).unwrap().unwrap());
 
     assert_eq!(delivery.last, Seq(2));
     assert_eq!(log.after(Seq(2), Seq(2)), Ok(None));
@@ -131,10 +144,47 @@ fn the_running_answer_stays_whole_whatever_its_size() {
     }
 
     assert_eq!(text_of(&read(&log, Seq(1))).len(), 1_000);
-    assert!(!log.reaches(Position::default()), "the message before it is gone");
+    let before = log.after(Seq(0), Seq(1)).unwrap();
+    assert!(matches!(before, Some(Next::Stored(_))), "the message before it is in the archive");
     log.end(END, Instant(0));
     log.written(written("next", 0));
+    assert!(log.reaches(Position { epoch: Epoch(0), seq: Seq(1) }), "by its shape");
+    assert!(matches!(log.after(Seq(2), log.head().seq), Ok(Some(Next::Stored(_)))));
+}
+
+#[test]
+fn a_position_in_the_middle_of_an_answer_that_is_long_over_is_served_from_its_stored_text() {
+    let mut log = log(0);
+    log.written(written("hi", 0));
+    log.loading(head("a"), Instant(0));
+    for word in ["Once", " upon", " a time"] {
+        log.text(word, Instant(1));
+    }
+    log.end(END, Instant(2));
+    assert_eq!(log.bytes, 0, "nothing of it is in the ring");
+
+    let Ok(Some(Next::Stored(recall))) = log.after(Seq(3), log.head().seq) else { panic!() };
+
+    assert_eq!((recall.place, recall.message()), (Seq(2), &id("a")));
+    assert_eq!(recall.clone().with("Once upo"), None, "not the text that was shown");
+    let delivery = recall.with("Once upon a time").unwrap();
+    assert_eq!((delivery.first, delivery.last), (Seq(4), Seq(6)));
+    let Event::Piece { offset, text, end, .. } = delivery.event else { panic!() };
+    assert_eq!((offset, text.as_str(), end), (4, " upon a time", Some(END)));
+}
+
+#[test]
+fn what_is_remembered_is_bounded_too() {
+    let mut log =
+        Log::new(Position::default(), Bounds { bytes: 0, past_bytes: 10_000, age_ms: 1_000 });
+    log.loading(head("a"), Instant(0));
+    for _ in 0..10_000 {
+        log.text("word", Instant(0));
+    }
+    log.end(END, Instant(0));
+
     assert!(!log.reaches(Position { epoch: Epoch(0), seq: Seq(1) }));
+    assert!(log.reaches(Position { epoch: Epoch(0), seq: Seq(9_600) }));
 }
 
 #[test]
@@ -176,7 +226,40 @@ fn a_merged_piece_is_bounded() {
 enum Step {
     Write(String),
     Answer(Vec<String>),
+    Model,
     Read(usize),
+}
+
+/// All that a reader gets from a place on, as one text however it was merged. Checks that each event is covered once.
+fn seen(log: &Log, from: Seq, archive: &BTreeMap<Seq, String>) -> String {
+    let (mut cursor, mut all, mut at) = (from, Vec::new(), None);
+    while let Some(next) = log.after(cursor, log.head().seq).unwrap() {
+        let delivery = match next {
+            Next::Ready(delivery) => delivery,
+            Next::Stored(recall) => {
+                let stored = &archive[&recall.place];
+                recall.with(stored).expect("the archive has what was shown")
+            }
+        };
+        assert_eq!(delivery.first, cursor.next());
+        assert!(delivery.first <= delivery.last);
+        cursor = delivery.last;
+        match delivery.event {
+            Event::Written(written) => all.push(format!("|{}", written.content)),
+            Event::Loading(head) => all.push(format!(">{}", head.answer)),
+            Event::Model(model) => all.push(format!("@{model}")),
+            Event::Piece { head, offset, text, end } => {
+                let place = (head.answer.clone(), offset);
+                if at != Some(place) {
+                    all.push(format!("[{} from {offset}]", head.answer));
+                }
+                at = Some((head.answer.clone(), offset + text.len()));
+                all.push(text + if end.is_some() { "<" } else { "" });
+            }
+        }
+    }
+    assert_eq!(cursor, log.head().seq);
+    all.concat()
 }
 
 proptest! {
@@ -218,11 +301,60 @@ proptest! {
                     log.end(END, Instant(0));
                 }
                 Step::Read(reader) => { catch_up(&log, reader); }
+                Step::Model => { log.model(ModelId::parse("other").unwrap(), Instant(0)); }
             }
         }
         let all: Vec<String> = (0..3).map(|reader| catch_up(&log, reader)).collect();
         prop_assert_eq!(&all[0], &all[1]);
         prop_assert_eq!(&all[1], &all[2]);
+    }
+
+    /// Whatever a log keeps, from every position it reaches a reader gets every event once, and the same text: what is not in the
+    /// ring comes from the archive.
+    #[test]
+    fn a_small_log_and_its_archive_say_what_a_large_log_says(
+        steps in prop::collection::vec(prop_oneof![
+            "[a-zé🙂]{0,6}".prop_map(Step::Write),
+            prop::collection::vec("[a-zé🙂]{0,4}", 0..6).prop_map(Step::Answer),
+            Just(Step::Model),
+        ], 0..20),
+        bytes in 0..400_usize,
+        past_bytes in 0..3_000_usize,
+    ) {
+        let bounds = Bounds { bytes, past_bytes, age_ms: 1_000 };
+        let (mut small, mut large) = (Log::new(Position::default(), bounds), log(1_000_000));
+        let mut archive = BTreeMap::new();
+        for (number, step) in steps.into_iter().enumerate() {
+            for log in [&mut small, &mut large] {
+                let place = log.head().seq.next();
+                match &step {
+                    Step::Write(text) => {
+                        log.written(written(text, 0));
+                        archive.insert(place, text.clone());
+                    }
+                    Step::Answer(words) => {
+                        log.loading(head(&format!("a{number}")), Instant(0));
+                        for word in words {
+                            log.text(word, Instant(0));
+                        }
+                        log.end(END, Instant(0));
+                        archive.insert(place, words.concat());
+                    }
+                    Step::Model | Step::Read(_) => {
+                        log.model(ModelId::parse("other").unwrap(), Instant(0));
+                    }
+                }
+            }
+        }
+        for from in 0..=large.head().seq.0 {
+            let position = Position { epoch: Epoch(0), seq: Seq(from) };
+            if !small.reaches(position) {
+                prop_assert_eq!(small.after(Seq(from), small.head().seq), Err(FellBehind));
+                continue;
+            }
+            let seen = seen(&small, Seq(from), &archive);
+            prop_assert_eq!(seen, self::seen(&large, Seq(from), &archive));
+        }
     }
 
     /// Bytes are counted right: a log that was emptied by age holds nothing.
@@ -236,5 +368,6 @@ proptest! {
         log.end(END, Instant(0));
         log.trim(Instant(1_000_000));
         prop_assert_eq!((log.bytes, log.ring.len(), log.answers.len()), (0, 0, 0));
+        prop_assert_eq!(log.past.floor(), log.head().seq);
     }
 }

@@ -1,10 +1,12 @@
 //! The sessions a connection follows: a cursor into each log, and what is for this connection alone.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::sync::Arc;
 
+use sluice_archive::Archive;
 use sluice_chat::id::{Position, Seq, SessionId};
-use sluice_chat::log::{Delivery, Event, Log};
+use sluice_chat::log::{Delivery, Event, FellBehind, Log, Next, Recall};
 use sluice_chat::turn::Mode;
 use sluice_wire::close::CloseCode;
 use sluice_wire::server::ServerFrame;
@@ -162,7 +164,7 @@ impl Connection {
             let (session, after) = (session.clone(), *after);
             self.moved.notify_one();
             if let Some(index) = self.following(&session)
-                && let Some(frame) = self.next(index, after)
+                && let Some(frame) = self.next(index, after).await?
             {
                 return self.send(&frame).await;
             }
@@ -173,7 +175,7 @@ impl Connection {
         }
         // Whoever was served goes to the end of the line, so that one busy session does not hold up the others.
         for (index, head) in heads.into_iter().enumerate() {
-            if let Some(frame) = self.next(index, head) {
+            if let Some(frame) = self.next(index, head).await? {
                 self.moved.notify_one();
                 let served = self.follows.remove(index);
                 self.follows.push(served);
@@ -197,29 +199,56 @@ impl Connection {
     }
 
     /// The next frame of a session's log after the cursor and not after a place. Moves the cursor.
-    fn next(&mut self, index: usize, through: Seq) -> Option<ServerFrame> {
-        let id = self.id;
-        let follow = &mut self.follows[index];
+    async fn next(&mut self, index: usize, through: Seq) -> Result<Option<ServerFrame>, Farewell> {
         loop {
-            let cursor = follow.cursor;
-            let (next, head) = follow.journal.read(|log| (log.after(cursor, through), log.head()));
-            let Ok(next) = next else {
-                // Too far behind even for merging: the client starts over from history.
-                let entrance = follow.journal.read(Log::entrance);
-                follow.cursor = entrance;
-                let position = Position { seq: entrance, ..head };
-                let status = ServerFrame::status(clock::now());
-                let session = follow.handle.id();
-                return Some(status.following(session, position, follow.mode, Some(false)));
+            let Follow { handle, journal, cursor, replay, .. } = &self.follows[index];
+            let (next, epoch) = journal.read(|log| (log.after(*cursor, through), log.head().epoch));
+            let (session, replay) = (handle.id().clone(), *replay);
+            let delivery = match next {
+                Ok(None) => return Ok(None),
+                Ok(Some(Next::Ready(delivery))) => Some(delivery),
+                Ok(Some(Next::Stored(shape))) => {
+                    let archive = self.gateway.means.archive.clone();
+                    recall(archive, &session, shape).await?
+                }
+                Err(FellBehind) => None,
             };
-            let delivery = next?;
-            follow.cursor = delivery.last;
-            let Delivery { event, last, .. } = &delivery;
-            let own = matches!(event, Event::Written(written)
-                if written.origin == Some(id) && *last > follow.replay);
+            let Some(delivery) = delivery else { return Ok(Some(self.start_over(index))) };
+            let own = matches!(&delivery.event, Event::Written(written)
+                if written.origin == Some(self.id) && delivery.last > replay);
+            let last = delivery.last;
+            self.follows[index].cursor = last;
             if !own {
-                return Some(ServerFrame::delivery(follow.handle.id(), head, delivery));
+                let position = Position { epoch, seq: last };
+                return Ok(Some(ServerFrame::delivery(&session, position, delivery)));
             }
         }
     }
+
+    /// Too far behind even for the archive: the client starts over from history.
+    fn start_over(&mut self, index: usize) -> ServerFrame {
+        let follow = &mut self.follows[index];
+        let (entrance, head) = follow.journal.read(|log| (log.entrance(), log.head()));
+        follow.cursor = entrance;
+        let position = Position { seq: entrance, ..head };
+        let status = ServerFrame::status(clock::now());
+        status.following(follow.handle.id(), position, follow.mode, Some(false))
+    }
+}
+
+/// Reads the text of what is in memory by its shape only. None when the archive does not have it: deleted, or never stored.
+async fn recall(
+    archive: Archive,
+    session: &SessionId,
+    recall: Recall,
+) -> Result<Option<Delivery>, Farewell> {
+    let stored = archive.messages(session, Some(recall.place.next()), 1).await;
+    let stored = stored.map_err(|error| {
+        tracing::error!(error = &error as &dyn Error, %session, "could not read what is replayed");
+        // It may be readable again by the time the client comes back.
+        Farewell::Close(CloseCode::Internal)
+    })?;
+    let message = stored.into_iter().next_back();
+    let message = message.filter(|message| message.id == *recall.message());
+    Ok(message.and_then(|message| recall.with(&message.text)))
 }
