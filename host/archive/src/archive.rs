@@ -8,16 +8,20 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sluice_chat::id::{ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::id::{AuditId, ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::response_times::ResponseTimes;
 use sluice_chat::turn::Mode;
 use tokio::task::spawn_blocking;
 
+use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
 use crate::reseal::{self, Resealed};
+use crate::review::{ReviewPage, ReviewRequest};
 use crate::seal::{Key, KeyId, Keys, Place, SealError};
 use crate::session::{PageRequest, SessionCursor, SessionPage, StoredSession};
 use crate::sqlite::Sqlite;
+use crate::tally::Totals;
 
 /// An open archive.
 ///
@@ -305,6 +309,46 @@ impl Archive {
         now: Instant,
     ) -> Result<(), ChangeError> {
         ask!(self.delete_session(session, fence, now))
+    }
+
+    /// Looks through everybody's sessions. A page after another neither repeats nor leaves out a session that did not change
+    /// meanwhile.
+    pub async fn review(&self, request: ReviewRequest) -> Result<ReviewPage, StoreError> {
+        let mut page: ReviewPage = ask!(self.review(request))?;
+        for reviewed in &mut page.sessions {
+            reviewed.session = self.opened(reviewed.session.clone())?;
+        }
+        Ok(page)
+    }
+
+    /// Reads how long a session's newest whole answers took.
+    pub async fn responses(&self, session: &SessionId) -> Result<ResponseTimes, StoreError> {
+        ask!(self.responses(session))
+    }
+
+    /// Adds up the sessions that began between two moments, both included. Takes as long as there are such sessions.
+    pub async fn totals(&self, from: Instant, to: Instant) -> Result<Totals, StoreError> {
+        ask!(self.totals(from, to))
+    }
+
+    /// Adds a line to the record of what operators do.
+    pub async fn note(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        ask!(self.note(entry))
+    }
+
+    /// Says what came of it. A line that has an outcome keeps it.
+    pub async fn settle(&self, id: &AuditId, status: u16) -> Result<(), StoreError> {
+        ask!(self.settle(id, status))
+    }
+
+    /// Reads a page of the record, newest first.
+    pub async fn audit(
+        &self,
+        filter: AuditFilter,
+        limit: usize,
+        after: Option<AuditId>,
+    ) -> Result<AuditPage, StoreError> {
+        ask!(self.audit(filter, limit, after))
     }
 
     /// An answer as it is stored.

@@ -4,21 +4,30 @@
 //! because of what is stored: an owner, a fence, an id used before.
 
 mod archive;
+mod audit;
 mod checkpoint;
 mod error;
 mod message;
 mod reseal;
+mod review;
 mod seal;
 mod session;
 mod sqlite;
+mod tally;
 mod word;
 
 pub use archive::Archive;
+pub use audit::{AuditEntry, AuditFilter, AuditPage};
 pub use error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
 pub use message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
     NewMessage, Outcome, StoredMessage,
 };
 pub use reseal::Resealed;
+pub use review::{
+    COUNTED, MAX_OFFSET, ReviewCursor, ReviewPage, ReviewRequest, Reviewed, SessionFilter,
+    SessionSort,
+};
 pub use seal::{Form, Key, KeyId, Keys, SealError};
 pub use session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};
+pub use tally::Totals;

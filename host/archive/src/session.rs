@@ -41,6 +41,8 @@ pub struct StoredSession {
     pub ended: Option<Instant>,
     /// When it was deleted. Its messages are gone, its id stays taken.
     pub deleted: Option<Instant>,
+    /// Whether an operator ever answered in it.
+    pub assisted: bool,
     /// Messages and answers in it.
     pub message_count: u64,
     /// What all its answers cost.

@@ -1,9 +1,11 @@
 //! The engine that needs nothing but a file: one writer thread, a few readers.
 
+mod audit;
 mod column;
 mod lock;
 mod message;
 mod reader;
+mod review;
 mod schema;
 mod sealing;
 mod session;
@@ -16,7 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use sluice_chat::id::{ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::id::{AuditId, ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::response_times::ResponseTimes;
 use sluice_chat::turn::Mode;
 use tokio::task::spawn_blocking;
 
@@ -27,11 +30,14 @@ use self::schema::SchemaError;
 use self::session as sessions;
 use self::writer::inbox::Inbox;
 use self::writer::{Write, Writer};
+use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
 use crate::reseal::{Batch, Mark};
+use crate::review::{ReviewPage, ReviewRequest};
 use crate::seal::{KeyId, Keys};
 use crate::session::{SessionCursor, StoredSession};
+use crate::tally::Totals;
 
 /// An open file. Writes wait for a place when 256 others do; reads wait when three others run.
 pub(crate) struct Sqlite {
@@ -276,6 +282,39 @@ impl Sqlite {
             Ok(compacted) => Ok(compacted?),
             Err(error) => Err(StoreError::Unavailable { source: Arc::new(error) }),
         }
+    }
+
+    pub(crate) async fn review(&self, request: ReviewRequest) -> Result<ReviewPage, StoreError> {
+        self.readers.read(move |connection| review::page(connection, &request)).await
+    }
+
+    pub(crate) async fn responses(&self, session: &SessionId) -> Result<ResponseTimes, StoreError> {
+        let session = session.clone();
+        self.readers.read(move |connection| review::responses(connection, &session)).await
+    }
+
+    pub(crate) async fn totals(&self, from: Instant, to: Instant) -> Result<Totals, StoreError> {
+        self.readers.read(move |connection| review::totals(connection, from, to)).await
+    }
+
+    pub(crate) async fn note(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.write(move |connection| Ok(audit::note(connection, &entry)?)).await
+    }
+
+    pub(crate) async fn settle(&self, id: &AuditId, status: u16) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.write(move |connection| Ok(audit::settle(connection, &id, status)?)).await
+    }
+
+    pub(crate) async fn audit(
+        &self,
+        filter: AuditFilter,
+        limit: usize,
+        after: Option<AuditId>,
+    ) -> Result<AuditPage, StoreError> {
+        self.readers
+            .read(move |connection| audit::page(connection, &filter, limit, after.as_ref()))
+            .await
     }
 
     /// Runs one write in the next batch and waits until it is durable.

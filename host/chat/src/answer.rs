@@ -54,6 +54,14 @@ impl Ending {
         }
     }
 
+    /// Whether the model said all it was going to say. How long it took counts then; a stop on request says nothing of the model.
+    pub fn is_whole(self) -> bool {
+        match self {
+            Self::Stop | Self::Length | Self::ToolCalls | Self::ContentFilter | Self::Other => true,
+            Self::Cancelled | Self::Takeover | Self::Interrupted | Self::Error => false,
+        }
+    }
+
     /// The ending of that word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ending| ending.as_str() == word)

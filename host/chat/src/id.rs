@@ -53,6 +53,10 @@ text_id!(
     /// A model as clients pick it; configuration maps it to a plugin and an upstream name.
     ModelId, max 100
 );
+text_id!(
+    /// One line of the record of what operators did; later ones sort later.
+    AuditId, max 64
+);
 
 /// Place of an event in its session's log: dense, one more per event, the same for everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

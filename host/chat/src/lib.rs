@@ -9,4 +9,5 @@ pub mod history;
 pub mod id;
 pub mod log;
 pub mod request;
+pub mod response_times;
 pub mod turn;

@@ -269,7 +269,10 @@ fn settle_session(
                  last_activity = max(last_activity, :at),
                  input_tokens = input_tokens + :input,
                  output_tokens = output_tokens + :output,
-                 tokens_estimated = max(tokens_estimated, :estimated)
+                 tokens_estimated = max(tokens_estimated, :estimated),
+                 answers = answers + :whole,
+                 answered_ms = answered_ms + :whole * :took,
+                 slowest_ms = max(slowest_ms, :whole * :took)
              WHERE key = :key",
         )?
         .execute(named_params! {
@@ -279,6 +282,8 @@ fn settle_session(
             ":input": Unsigned(tokens.input),
             ":output": Unsigned(tokens.output),
             ":estimated": tokens.estimated,
+            ":whole": outcome.ending.is_whole(),
+            ":took": Unsigned(outcome.at.0.saturating_sub(answer.started.0)),
         })?;
     Ok(())
 }

@@ -165,8 +165,10 @@ pub(crate) fn set_mode(
 ) -> Result<(), ChangeError> {
     let key = writable(connection, session, fence)?;
     connection
-        .prepare_cached("UPDATE sessions SET mode = ?2 WHERE key = ?1")?
-        .execute((key, Word(&mode)))?;
+        .prepare_cached(
+            "UPDATE sessions SET mode = ?2, assisted = max(assisted, ?3) WHERE key = ?1",
+        )?
+        .execute((key, Word(&mode), mode == Mode::Operator))?;
     Ok(())
 }
 
@@ -230,7 +232,7 @@ pub(crate) fn newest(
 }
 
 /// Reads a row.
-fn stored(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
+pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
     let instant = |column: &str| -> rusqlite::Result<Option<Instant>> {
         Ok(row.get::<_, Option<Unsigned>>(column)?.map(|at| Instant(at.0)))
     };
@@ -248,6 +250,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
         last_activity: Instant(row.get::<_, Unsigned>("last_activity")?.0),
         ended: instant("ended")?,
         deleted: instant("deleted")?,
+        assisted: row.get("assisted")?,
         message_count: row.get::<_, Unsigned>("message_count")?.0,
         tokens: Tokens {
             input: row.get::<_, Unsigned>("input_tokens")?.0,

@@ -5,6 +5,7 @@ mod append;
 mod commit;
 mod model;
 mod open;
+mod review;
 mod sealed;
 mod session;
 mod support;

@@ -190,6 +190,7 @@ fn begun(message: &NewMessage) -> Row {
         last_activity: message.at,
         ended: None,
         deleted: None,
+        assisted: false,
         message_count: 0,
         tokens: Tokens::default(),
     };
