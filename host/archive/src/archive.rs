@@ -281,6 +281,17 @@ impl Archive {
         ask!(self.set_model(session, fence, model))
     }
 
+    /// Says who answers in a session from here on, and raises its fence: whoever wrote before has to
+    /// learn of it. Returns the fence in force.
+    pub async fn hand_over(
+        &self,
+        session: &SessionId,
+        fence: Fence,
+        mode: Mode,
+    ) -> Result<Fence, ChangeError> {
+        ask!(self.hand_over(session, fence, mode))
+    }
+
     /// Says who answers in a session. Does not touch its fence.
     pub async fn set_mode(
         &self,

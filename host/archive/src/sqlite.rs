@@ -202,6 +202,16 @@ impl Sqlite {
         self.write(move |connection| sessions::set_model(connection, &session, fence, &model)).await
     }
 
+    pub(crate) async fn hand_over(
+        &self,
+        session: &SessionId,
+        fence: Fence,
+        mode: Mode,
+    ) -> Result<Fence, ChangeError> {
+        let session = session.clone();
+        self.write(move |connection| sessions::hand_over(connection, &session, fence, mode)).await
+    }
+
     pub(crate) async fn set_mode(
         &self,
         session: &SessionId,

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::id::{Epoch, Instant, ModelId, Position, Seq};
+use crate::turn::Operator;
 
 mod delivery;
 mod past;
@@ -36,13 +37,13 @@ pub struct Bounds {
 #[derive(Debug)]
 enum Entry {
     Written(Arc<Written>),
-    Loading(Arc<AnswerHead>),
+    /// Anything that has no text: it is handed out as it is.
+    Whole(Event),
     /// Text of the answer up to `upto`, from where the entry before left off.
     Text {
         upto: usize,
     },
     End(AnswerEnd),
-    Model(ModelId),
 }
 
 #[derive(Debug)]
@@ -107,7 +108,7 @@ impl Log {
     pub fn entrance(&self) -> Seq {
         let Some(running) = self.running else { return self.head };
         let begun = self.ring.iter().position(|logged| {
-            logged.answer == running && matches!(logged.entry, Entry::Loading(_))
+            logged.answer == running && matches!(logged.entry, Entry::Whole(Event::Loading(_)))
         });
         begun.map_or(self.head, |index| Seq(self.ring_floor().0 + index as u64))
     }
@@ -142,7 +143,17 @@ impl Log {
 
     /// Appends that another model answers from here on.
     pub fn model(&mut self, model: ModelId, at: Instant) -> Seq {
-        self.push(at, Entry::Model(model), 0, 0)
+        self.push(at, Entry::Whole(Event::Model(model)), 0, 0)
+    }
+
+    /// Appends that an operator answers from here on.
+    pub fn joined(&mut self, operator: Operator, at: Instant) -> Seq {
+        self.push(at, Entry::Whole(Event::Joined(operator)), 0, 0)
+    }
+
+    /// Appends that the operator left.
+    pub fn left(&mut self, operator: Operator, at: Instant) -> Seq {
+        self.push(at, Entry::Whole(Event::Left(operator)), 0, 0)
     }
 
     /// Begins an answer. One runs at a time.
@@ -159,7 +170,7 @@ impl Log {
             from: 0,
         });
         self.running = Some(self.serial);
-        self.push(at, Entry::Loading(head), self.serial, 0)
+        self.push(at, Entry::Whole(Event::Loading(head)), self.serial, 0)
     }
 
     /// Appends text to the running answer; nothing happens when none runs.
@@ -211,12 +222,8 @@ impl Log {
                 self.past.written(&written, at);
                 written.content.len()
             }
-            Entry::Loading(head) => {
-                self.past.loading(head, at);
-                0
-            }
-            Entry::Model(model) => {
-                self.past.model(model, at);
+            Entry::Whole(event) => {
+                self.past.whole(event, at);
                 0
             }
             Entry::Text { upto } => held.map_or(0, |held| {
@@ -255,8 +262,7 @@ impl Log {
         let mut at = first.at;
         let event = match &first.entry {
             Entry::Written(written) => Event::Written(Arc::clone(written)),
-            Entry::Loading(head) => Event::Loading(Arc::clone(head)),
-            Entry::Model(model) => Event::Model(model.clone()),
+            Entry::Whole(event) => event.clone(),
             Entry::Text { .. } | Entry::End(_) => {
                 let Some(answer) = self.answers.iter().find(|held| held.serial == first.answer)
                 else {
@@ -276,8 +282,7 @@ impl Log {
                         }
                         Entry::End(how) if logged.answer == first.answer => end = Some(*how),
                         Entry::Written(_)
-                        | Entry::Loading(_)
-                        | Entry::Model(_)
+                        | Entry::Whole(_)
                         | Entry::Text { .. }
                         | Entry::End(_) => break,
                     }
@@ -299,11 +304,7 @@ impl Log {
     fn text_before(&self, index: usize, answer: &AnswerText) -> usize {
         let before = self.ring.range(..index).rev().find_map(|logged| match &logged.entry {
             Entry::Text { upto } if logged.answer == answer.serial => Some(*upto),
-            Entry::Text { .. }
-            | Entry::Written(_)
-            | Entry::Loading(_)
-            | Entry::Model(_)
-            | Entry::End(_) => None,
+            Entry::Text { .. } | Entry::Written(_) | Entry::Whole(_) | Entry::End(_) => None,
         });
         before.unwrap_or(answer.from)
     }

@@ -4,225 +4,19 @@
 
 use std::collections::VecDeque;
 
-use crate::answer::{Ending, Tokens};
-use crate::event::{ErrorKind, Usage};
-use crate::id::{ClientMessageId, MessageId, ModelId};
+use crate::answer::Ending;
+use crate::event::Usage;
+use crate::id::{Fence, MessageId};
 
-/// Who answers in a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// The model.
-    #[default]
-    Bot,
-    /// The model still, but help was asked for.
-    Waiting,
-    /// A human.
-    Operator,
-}
+mod effect;
+mod input;
+mod speaker;
+mod tenure;
 
-impl Mode {
-    /// The word on the wire and in the archive.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bot => "bot",
-            Self::Waiting => "waiting",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-/// Who said something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sender {
-    /// The user.
-    User,
-    /// The model.
-    Ai,
-    /// An operator.
-    Admin,
-    /// The gateway.
-    System,
-}
-
-impl Sender {
-    /// The word on the wire and in the archive.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Ai => "ai",
-            Self::Admin => "admin",
-            Self::System => "system",
-        }
-    }
-}
-
-/// One of the connections of this process. Never reused while the process lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(pub u64);
-
-/// Who is told how a message fared: the connection it came over, by the name the client gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asker {
-    /// Connection to tell.
-    pub connection: ConnectionId,
-    /// The client's own name for the message.
-    pub client: Option<ClientMessageId>,
-}
-
-/// A user message on its way in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Say {
-    /// Who said it.
-    pub asker: Asker,
-    /// The text.
-    pub content: String,
-    /// Model asked for; none means the session's.
-    pub model: Option<ModelId>,
-    /// What [`Asker::client`] stands for; the same name with another digest is a conflict.
-    pub digest: [u8; 32],
-}
-
-impl Say {
-    /// Whether this is the other message under the client's own name for it.
-    fn is_again(&self, other: &Self) -> bool {
-        self.asker.client.is_some() && self.asker.client == other.asker.client
-    }
-}
-
-/// A message that is stored and the answer that is due to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// The user's message.
-    pub message: MessageId,
-    /// The answer to come.
-    pub answer: MessageId,
-    /// Model that answers.
-    pub model: ModelId,
-}
-
-/// Why nothing, or not all, came of a message. The edge maps each to one wire code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Too many messages wait already.
-    Busy,
-    /// The user stopped it.
-    Cancelled,
-    /// Another message goes by the same client name.
-    Conflict,
-    /// No such model, or not for this user.
-    InvalidModel,
-    /// Nothing was said yet that could be answered again.
-    NothingToAnswer,
-    /// A policy said no.
-    Denied {
-        /// Text for the user, at most 512 bytes.
-        detail: Option<String>,
-    },
-    /// The archive could not store it now.
-    NotStored,
-    /// The session is deleted, or belongs to somebody else by now.
-    Closed,
-    /// The provider failed.
-    Failed(ErrorKind),
-    /// The gateway itself failed.
-    Internal,
-}
-
-/// What the archive made of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Saved {
-    /// It is stored and due an answer.
-    Stored(Question),
-    /// It was stored before, here or in another session; the acknowledgement was sent again.
-    Already,
-    /// It is not stored.
-    Refused(Refusal),
-}
-
-/// How asking ended, as the provider and the gateway saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// How the answer ends.
-    pub ending: Ending,
-    /// Why, when it failed.
-    pub failure: Option<ErrorKind>,
-}
-
-/// Everything that can happen to a session's turn.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// The user says something.
-    Say(Say),
-    /// The user wants the last message answered again.
-    Regenerate(Asker),
-    /// The user wants the answer stopped: this one, or whichever runs.
-    Cancel(Option<MessageId>),
-    /// Policies and model check are through.
-    Screened(Result<Say, Refusal>),
-    /// The archive is through with the message.
-    Saved(Saved),
-    /// The session found what to answer again, or nothing.
-    Recalled(Result<Question, Refusal>),
-    /// The provider said something.
-    Said {
-        /// Text to show, may be empty.
-        text: String,
-        /// Usage so far, if it was told.
-        usage: Option<Usage>,
-    },
-    /// The provider is through.
-    Ended(Outcome),
-    /// The archive is through with the answer.
-    Committed {
-        /// Whether it is stored.
-        stored: bool,
-    },
-    /// The process goes down: end what runs, drop what waits.
-    Drain,
-}
-
-/// What the session is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Check model and policies, then [`Input::Screened`].
-    Screen(Say),
-    /// Store, acknowledge and show the message, then [`Input::Saved`].
-    Save(Say),
-    /// Find the last user message, then [`Input::Recalled`].
-    Recall,
-    /// Show that an answer begins and ask for it: [`Input::Said`]…, [`Input::Ended`].
-    Ask(Question),
-    /// Show more of the answer.
-    Show(String),
-    /// Drop the running call: plugin and upstream go with it.
-    HangUp,
-    /// Store the whole answer, then [`Input::Committed`].
-    Commit(Closing),
-    /// Show the end of the answer.
-    Close(Closing),
-    /// Acknowledge the message whose answer runs once more: the first acknowledgement may have been lost with its connection.
-    AckAgain(Asker),
-    /// Tell the asker, and nobody else.
-    Refuse(Asker, Refusal),
-}
-
-/// The end of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
-    /// What was answered, and by which model.
-    pub question: Question,
-    /// How it ended.
-    pub ending: Ending,
-    /// What the provider reported, if anything; otherwise the session estimates.
-    pub usage: Option<Usage>,
-}
-
-impl Closing {
-    /// What was used: as reported, or guessed from the bytes of prompt and answer at four bytes a token.
-    pub fn tokens(&self, prompt_bytes: usize, answer_bytes: usize) -> Tokens {
-        Tokens::counted(self.usage.as_ref(), prompt_bytes, answer_bytes)
-    }
-}
+pub use effect::{Closing, Declined, Effect};
+pub use input::{Asker, ConnectionId, Input, Outcome, Question, Refusal, Saved, Say};
+pub use speaker::{Sender, Speaker};
+pub use tenure::{Mode, Operator, Tenure};
 
 /// Something that waits for its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,11 +62,27 @@ enum Phase {
     },
 }
 
+/// A session that is changing hands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Handover {
+    #[default]
+    None,
+    /// The archive is asked.
+    Claiming(Operator),
+    /// It is the operator's; the answer that was cut has yet to be closed.
+    Joining(Operator),
+    /// The archive is asked to give it back.
+    Releasing,
+}
+
 /// Where one session stands. The session task owns exactly one of these and nothing else changes it.
 ///
 /// **Invariant**: at most one message is screened, saved, asked or committed at a time; what is asked is committed exactly once.
+/// **Invariant**: between [`Effect::Join`] and [`Effect::Leave`] nothing is asked, shown, committed or closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
+    tenure: Tenure,
+    handover: Handover,
     phase: Phase,
     waiting: VecDeque<Pending>,
     queue: usize,
@@ -281,8 +91,14 @@ pub struct Turn {
 
 impl Turn {
     /// A turn at rest, which lets `queue` messages wait behind the running one.
-    pub fn new(queue: usize) -> Self {
-        Self { phase: Phase::Idle, waiting: VecDeque::new(), queue, draining: false }
+    pub fn new(queue: usize, tenure: Tenure) -> Self {
+        let (handover, phase) = (Handover::None, Phase::Idle);
+        Self { tenure, handover, phase, waiting: VecDeque::new(), queue, draining: false }
+    }
+
+    /// Who answers, and what writes have to name.
+    pub fn tenure(&self) -> &Tenure {
+        &self.tenure
     }
 
     /// Whether nothing runs and nothing waits.
@@ -296,7 +112,15 @@ impl Turn {
         match input {
             Input::Say(say) => self.say(say, &mut effects),
             Input::Regenerate(asker) => self.line_up(Pending::Regenerate(asker), &mut effects),
-            Input::Cancel(which) => self.cancel(which.as_ref(), &mut effects),
+            Input::Cancel { asker, which } => self.cancel(asker, which.as_ref(), &mut effects),
+            Input::Abandon => {
+                self.end_running(Ending::Cancelled, &mut effects);
+                self.drop_waiting(&mut effects);
+            }
+            Input::TakeOver(operator) => self.take_over(operator, &mut effects),
+            Input::Claimed(claimed) => self.claimed(claimed, &mut effects),
+            Input::Release => self.release(&mut effects),
+            Input::Released(released) => self.released(released, &mut effects),
             Input::Drain => {
                 self.draining = true;
                 self.drop_waiting(&mut effects);
@@ -309,8 +133,95 @@ impl Turn {
             | Input::Ended(_)
             | Input::Committed { .. } => self.proceed(input, &mut effects),
         }
+        self.join(&mut effects);
         self.next_waiting(&mut effects);
         effects
+    }
+
+    fn take_over(&mut self, operator: Operator, effects: &mut Vec<Effect>) {
+        let declined = match (&self.handover, &self.tenure.operator) {
+            (Handover::None, Some(holder)) => Declined::Held(holder.clone()),
+            (Handover::None, None) if !self.draining => {
+                effects.push(Effect::Claim(operator.clone()));
+                self.handover = Handover::Claiming(operator);
+                return;
+            }
+            _ => Declined::Refused(Refusal::Busy),
+        };
+        effects.push(Effect::Decline(declined));
+    }
+
+    /// The archive raised the fence, so that nothing asked before can be stored as if nothing had happened. What runs is cut; what
+    /// is being saved, and what waits, goes to the operator.
+    fn claimed(&mut self, claimed: Result<Fence, Refusal>, effects: &mut Vec<Effect>) {
+        let Handover::Claiming(operator) = std::mem::take(&mut self.handover) else { return };
+        match claimed {
+            Err(refusal) => effects.push(Effect::Decline(Declined::Refused(refusal))),
+            Ok(fence) => {
+                let held = Some(operator.clone());
+                self.tenure = Tenure { mode: Mode::Operator, fence, operator: held };
+                self.handover = Handover::Joining(operator);
+                if matches!(self.phase, Phase::Answering(_)) {
+                    self.end_running(Ending::Takeover, effects);
+                }
+            }
+        }
+    }
+
+    /// Lets the operator in once the last answer is closed.
+    fn join(&mut self, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Answering(_) | Phase::Committing { .. }) {
+            return;
+        }
+        if let Handover::Joining(operator) = &mut self.handover {
+            effects.push(Effect::Join(operator.clone()));
+            self.handover = Handover::None;
+        }
+        // Found after the operator had come, so it will not be answered again.
+        if let (Phase::Recalling(asker), Mode::Operator) = (&self.phase, self.tenure.mode) {
+            effects.push(Effect::Refuse(asker.clone(), Refusal::NotYours));
+            self.phase = Phase::Idle;
+        }
+    }
+
+    fn release(&mut self, effects: &mut Vec<Effect>) {
+        let declined = match (&self.handover, self.tenure.mode) {
+            (Handover::None, Mode::Operator) => {
+                self.handover = Handover::Releasing;
+                effects.push(Effect::Release);
+                return;
+            }
+            (Handover::None, Mode::Bot | Mode::Waiting) => Declined::NotHeld,
+            _ => Declined::Refused(Refusal::Busy),
+        };
+        effects.push(Effect::Decline(declined));
+    }
+
+    fn released(&mut self, released: Result<Fence, Refusal>, effects: &mut Vec<Effect>) {
+        if self.handover != Handover::Releasing {
+            return;
+        }
+        self.handover = Handover::None;
+        match released {
+            Err(refusal) => effects.push(Effect::Decline(Declined::Refused(refusal))),
+            Ok(fence) => {
+                let before = std::mem::replace(
+                    &mut self.tenure,
+                    Tenure { mode: Mode::Bot, fence, operator: None },
+                );
+                effects.extend(before.operator.map(Effect::Leave));
+            }
+        }
+    }
+
+    /// Whether that message may be said now: an operator's only while it is theirs to answer.
+    fn may_speak(&self, speaker: &Speaker) -> bool {
+        match speaker {
+            Speaker::User => true,
+            Speaker::Operator(id) => {
+                self.tenure.operator.as_ref().is_some_and(|holder| holder.id == *id)
+            }
+        }
     }
 
     /// Takes in news about the message in hand. Late news about one that is over changes nothing.
@@ -326,7 +237,10 @@ impl Turn {
                 Phase::Idle
             }
             (Phase::Saving { say, cancelled }, Input::Saved(Saved::Stored(question))) => {
-                if cancelled || self.draining {
+                if self.tenure.mode == Mode::Operator {
+                    // It is stored and acknowledged; the operator answers.
+                    Phase::Idle
+                } else if cancelled || self.draining {
                     effects.push(Effect::Refuse(say.asker, Refusal::Cancelled));
                     Phase::Idle
                 } else {
@@ -369,7 +283,12 @@ impl Turn {
                 phase,
                 Input::Say(_)
                 | Input::Regenerate(_)
-                | Input::Cancel(_)
+                | Input::Cancel { .. }
+                | Input::Abandon
+                | Input::TakeOver(_)
+                | Input::Claimed(_)
+                | Input::Release
+                | Input::Released(_)
                 | Input::Drain
                 | Input::Screened(_)
                 | Input::Saved(_)
@@ -428,23 +347,29 @@ impl Turn {
     }
 
     fn next_waiting(&mut self, effects: &mut Vec<Effect>) {
-        if self.phase != Phase::Idle {
-            return;
+        while self.phase == Phase::Idle {
+            let Some(pending) = self.waiting.pop_front() else { return };
+            self.phase = match pending {
+                Pending::Say(say) if self.may_speak(&say.speaker) => {
+                    effects.push(Effect::Screen(say.clone()));
+                    Phase::Screening(say)
+                }
+                Pending::Regenerate(asker) if self.tenure.mode != Mode::Operator => {
+                    effects.push(Effect::Recall);
+                    Phase::Recalling(asker)
+                }
+                Pending::Say(Say { asker, .. }) | Pending::Regenerate(asker) => {
+                    effects.push(Effect::Refuse(asker, Refusal::NotYours));
+                    Phase::Idle
+                }
+            };
         }
-        self.phase = match self.waiting.pop_front() {
-            None => Phase::Idle,
-            Some(Pending::Say(say)) => {
-                effects.push(Effect::Screen(say.clone()));
-                Phase::Screening(say)
-            }
-            Some(Pending::Regenerate(asker)) => {
-                effects.push(Effect::Recall);
-                Phase::Recalling(asker)
-            }
-        };
     }
 
-    fn cancel(&mut self, which: Option<&MessageId>, effects: &mut Vec<Effect>) {
+    fn cancel(&mut self, asker: Asker, which: Option<&MessageId>, effects: &mut Vec<Effect>) {
+        if self.tenure.mode == Mode::Operator {
+            return effects.push(Effect::Refuse(asker, Refusal::NotYours));
+        }
         // A cancel that names an answer which is over must not hit the next one.
         let meant = match (&self.phase, which) {
             (_, None) => true,

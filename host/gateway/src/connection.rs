@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_archive::Known;
 use sluice_chat::id::{ClientMessageId, Instant, ModelId, Position, SessionId};
 use sluice_chat::log::Log;
-use sluice_chat::turn::{Asker, ConnectionId, Input, Say};
+use sluice_chat::turn::{Asker, ConnectionId, Input, Say, Speaker};
 use sluice_wire::client::ClientFrame;
 use sluice_wire::close::CloseCode;
 use sluice_wire::error::{ErrorBody, ErrorCode};
@@ -227,7 +227,8 @@ impl Connection {
                 self.say(content, session, client, model).await
             }
             ClientFrame::Cancel { session, message } => {
-                self.tell(session, Command::Turn(Input::Cancel(message))).await
+                let asker = Asker { connection: self.id, client: None };
+                self.tell(session, Command::Turn(Input::Cancel { asker, which: message })).await
             }
             ClientFrame::Regenerate { session } => {
                 if let Err(over) = self.charge() {
@@ -276,7 +277,7 @@ impl Connection {
             Err(refused) => return self.send_code(refused.into(), client.as_ref()).await,
         };
         let asker = Asker { connection: self.id, client: client.clone() };
-        let say = Say { asker, content, model, digest };
+        let say = Say { asker, speaker: Speaker::User, content, model, digest };
         self.hand_over(index, Command::Turn(Input::Say(say)), client.as_ref()).await
     }
 

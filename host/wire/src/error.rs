@@ -130,6 +130,7 @@ impl From<&Refusal> for ErrorCode {
             Refusal::Denied { .. } => Self::PolicyDenied,
             Refusal::NotStored => Self::DatabaseError,
             Refusal::Closed => Self::SessionClosed,
+            Refusal::NotYours => Self::InsufficientPermissions,
             Refusal::Internal => Self::ServiceError,
             Refusal::Failed(ErrorKind::Timeout) => Self::LlmTimeout,
             Refusal::Failed(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sluice_chat::id::{ClientMessageId, Instant, MessageId, Position, SessionId};
 use sluice_chat::log::{Delivery, Event};
-use sluice_chat::turn::{Mode, Sender};
+use sluice_chat::turn::{Mode, Operator, Sender};
 
 use crate::error::ErrorBody;
 
@@ -240,6 +240,19 @@ impl ServerFrame {
         }
     }
 
+    /// An operator came or went; `what` completes the sentence.
+    fn operator(kind: &'static str, operator: &Operator, what: &str, at: Instant) -> Self {
+        let Operator { id, name } = operator;
+        Self {
+            content: format!("Administrator {name} {what}"),
+            metadata: BTreeMap::from([
+                ("admin_id", id.as_str().to_owned()),
+                ("admin_name", name.clone()),
+            ]),
+            ..Self::new(kind, Sender::Admin, at)
+        }
+    }
+
     /// What came out of a session's log.
     pub fn delivery(session: &SessionId, position: Position, delivery: Delivery) -> Self {
         let Delivery { first, last, at, event } = delivery;
@@ -275,6 +288,12 @@ impl ServerFrame {
                 model_id: Some(model.as_str().to_owned()),
                 ..Self::new("connection_status", Sender::System, at)
             },
+            Event::Joined(operator) => {
+                Self::operator("admin_join", &operator, "has joined the session", at)
+            }
+            Event::Left(operator) => {
+                Self::operator("admin_leave", &operator, "has left the session", at)
+            }
         };
         frame.at(session, Position { epoch: position.epoch, seq: last })
     }

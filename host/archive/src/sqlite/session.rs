@@ -156,6 +156,21 @@ pub(crate) fn set_model(
     Ok(())
 }
 
+/// Replaces the mode and raises the fence.
+pub(crate) fn hand_over(
+    connection: &Connection,
+    session: &SessionId,
+    fence: Fence,
+    mode: Mode,
+) -> Result<Fence, ChangeError> {
+    let key = writable(connection, session, fence)?;
+    let raised = Fence(fence.0 + 1);
+    connection
+        .prepare_cached("UPDATE sessions SET mode = ?2, fence = ?3 WHERE key = ?1")?
+        .execute((key, Word(&mode), Unsigned(raised.0)))?;
+    Ok(raised)
+}
+
 /// Replaces the mode.
 pub(crate) fn set_mode(
     connection: &Connection,

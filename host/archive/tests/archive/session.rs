@@ -121,6 +121,25 @@ async fn name_model_and_mode_are_replaced() {
 }
 
 #[tokio::test]
+async fn handing_over_raises_the_fence_against_whoever_wrote_before() {
+    let place = Place::new();
+    place.archive.append(message(1)).await.expect("stored");
+    let (archive, s) = (&place.archive, session("s"));
+
+    let raised = archive.hand_over(&s, FREE, Mode::Operator).await.expect("handed over");
+
+    assert_eq!(raised, Fence(FREE.0 + 1));
+    let again = archive.hand_over(&s, FREE, Mode::Bot).await;
+    assert!(matches!(again, Err(ChangeError::Fenced)), "{again:?}");
+    let late = archive.append(message(2)).await;
+    assert!(matches!(late, Err(AppendError::Fenced)), "{late:?}");
+    let found = archive.session(&s).await.expect("read").expect("a session");
+    assert_eq!((found.mode, found.fence), (Mode::Operator, raised));
+    let back = archive.hand_over(&s, raised, Mode::Bot).await.expect("handed over");
+    assert_eq!(back, Fence(raised.0 + 1));
+}
+
+#[tokio::test]
 async fn an_ended_session_is_opened_by_a_message() {
     let place = Place::new();
     place.archive.append(message(1)).await.expect("stored");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::answer::{Ending, Tokens};
 use crate::id::{Instant, MessageId, ModelId, Seq};
-use crate::turn::{ConnectionId, Sender};
+use crate::turn::{ConnectionId, Operator, Sender};
 
 /// A message somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,10 @@ pub enum Event {
     },
     /// Another model answers from here on.
     Model(ModelId),
+    /// An operator answers from here on.
+    Joined(Operator),
+    /// The operator left; the model answers again.
+    Left(Operator),
 }
 
 /// One or more events that are handed out together.

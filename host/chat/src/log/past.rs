@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::delivery::Wanted;
 use super::{AnswerEnd, AnswerHead, Delivery, Event, MERGED_BYTES, Next, Recall, Written};
-use crate::id::{Instant, MessageId, ModelId, Seq};
+use crate::id::{Instant, MessageId, Seq};
 use crate::turn::{ConnectionId, Sender};
 
 /// Pieces in one run: what is forgotten together.
@@ -35,8 +35,8 @@ enum Shape {
         sender: Sender,
         origin: Option<ConnectionId>,
     },
-    Loading(Arc<AnswerHead>),
-    Model(ModelId),
+    /// An event that has no text.
+    Whole(Event),
     /// Pieces of one answer: the first begins at `from`, each ends where `ends` says.
     Pieces {
         head: Arc<AnswerHead>,
@@ -55,7 +55,7 @@ impl Run {
     fn events(&self) -> usize {
         match &self.shape {
             Shape::Pieces { ends, .. } => ends.len(),
-            Shape::Written { .. } | Shape::Loading(_) | Shape::Model(_) | Shape::End { .. } => 1,
+            Shape::Written { .. } | Shape::Whole(_) | Shape::End { .. } => 1,
         }
     }
 
@@ -93,14 +93,9 @@ impl Past {
         self.push(at, Shape::Written { message, sender, origin });
     }
 
-    /// Remembers that an answer began.
-    pub(super) fn loading(&mut self, head: Arc<AnswerHead>, at: Instant) {
-        self.push(at, Shape::Loading(head));
-    }
-
-    /// Remembers that another model answers.
-    pub(super) fn model(&mut self, model: ModelId, at: Instant) {
-        self.push(at, Shape::Model(model));
+    /// Remembers an event that has no text.
+    pub(super) fn whole(&mut self, event: Event, at: Instant) {
+        self.push(at, Shape::Whole(event));
     }
 
     /// Remembers which bytes of an answer that began at `place` were a piece.
@@ -161,8 +156,7 @@ impl Past {
         let run = &self.runs[index];
         let ready = |event| Some(Next::Ready(Delivery { first, last: first, at: run.at, event }));
         match &run.shape {
-            Shape::Loading(head) => ready(Event::Loading(Arc::clone(head))),
-            Shape::Model(model) => ready(Event::Model(model.clone())),
+            Shape::Whole(event) => ready(event.clone()),
             Shape::End { head, offset, end } => ready(Event::Piece {
                 head: Arc::clone(head),
                 offset: *offset,
@@ -215,8 +209,7 @@ impl Past {
                     break;
                 }
                 Shape::Written { .. }
-                | Shape::Loading(_)
-                | Shape::Model(_)
+                | Shape::Whole(_)
                 | Shape::Pieces { .. }
                 | Shape::End { .. } => break,
             }

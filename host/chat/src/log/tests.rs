@@ -57,7 +57,11 @@ fn ready(next: Next) -> Delivery {
 fn text_of(deliveries: &[Delivery]) -> String {
     let pieces = deliveries.iter().filter_map(|delivery| match &delivery.event {
         Event::Piece { text, .. } => Some(text.as_str()),
-        Event::Written(_) | Event::Loading(_) | Event::Model(_) => None,
+        Event::Written(_)
+        | Event::Loading(_)
+        | Event::Model(_)
+        | Event::Joined(_)
+        | Event::Left(_) => None,
     });
     pieces.collect()
 }
@@ -248,6 +252,8 @@ fn seen(log: &Log, from: Seq, archive: &BTreeMap<Seq, String>) -> String {
             Event::Written(written) => all.push(format!("|{}", written.content)),
             Event::Loading(head) => all.push(format!(">{}", head.answer)),
             Event::Model(model) => all.push(format!("@{model}")),
+            Event::Joined(operator) => all.push(format!("+{}", operator.id)),
+            Event::Left(operator) => all.push(format!("-{}", operator.id)),
             Event::Piece { head, offset, text, end } => {
                 let place = (head.answer.clone(), offset);
                 if at != Some(place) {
@@ -284,7 +290,7 @@ proptest! {
                         seen.push_str(&text);
                         if end.is_some() { seen.push('<'); }
                     }
-                    Event::Model(_) => {}
+                    Event::Model(_) | Event::Joined(_) | Event::Left(_) => {}
                 }
             }
             seen.clone()

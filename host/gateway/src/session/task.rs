@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
-use sluice_archive::{AppendError, Appended, ClientKey, Digest, NewMessage};
+use sluice_archive::{AppendError, Appended, ChangeError, ClientKey, Digest, NewMessage};
 use sluice_chat::history::{self};
 use sluice_chat::id::{
     Epoch, Fence, Instant, MessageId, ModelId, Position, Seq, SessionId, UserId,
 };
 use sluice_chat::log::{Log, Written};
 use sluice_chat::turn::{
-    Asker, ConnectionId, Effect, Input, Mode, Question, Refusal, Saved, Say, Sender, Turn,
+    Asker, ConnectionId, Effect, Input, Mode, Question, Refusal, Saved, Say, Tenure, Turn,
 };
 use sluice_wire::close::CloseCode;
 use sluice_wire::error::{ErrorBody, ErrorCode};
@@ -108,11 +108,9 @@ struct Session {
     owner: UserId,
     turn: Turn,
     scribe: Scribe,
-    fence: Fence,
     reserved: Seq,
     /// Whether the archive has a row for it.
     stored: bool,
-    mode: Mode,
     model: Option<ModelId>,
     /// The message answered last, where it stands, for acknowledging it again.
     asked: Option<(MessageId, Seq)>,
@@ -128,15 +126,13 @@ struct Session {
 impl Session {
     async fn open(means: Arc<Means>, inbox: &Inbox, fresh: bool) -> Result<Self, FollowRefused> {
         let mut session = Self {
-            turn: Turn::new(means.queue),
+            turn: Turn::new(means.queue, Tenure::default()),
             scribe: Scribe::new(Log::new(Position { epoch: Epoch(1), seq: Seq(0) }, means.bounds)),
             means,
             id: inbox.id.clone(),
             owner: inbox.owner.clone(),
-            fence: Fence::default(),
             reserved: Seq(0),
             stored: false,
-            mode: Mode::default(),
             model: None,
             asked: None,
             followers: HashMap::new(),
@@ -162,9 +158,9 @@ impl Session {
         };
         let head = Position { epoch: stored.epoch, seq: stored.head };
         self.scribe = Scribe::new(Log::new(head, self.means.bounds));
-        self.fence = stored.fence;
+        let tenure = Tenure { mode: stored.mode, fence: stored.fence, operator: None };
+        self.turn = Turn::new(self.means.queue, tenure);
         self.reserved = stored.reserved;
-        self.mode = stored.mode;
         self.model = stored.model;
         self.stored = true;
         Ok(())
@@ -190,7 +186,7 @@ impl Session {
             return;
         }
         let head = self.scribe.read(Log::head).seq;
-        if let Err(error) = self.means.archive.leave_session(&self.id, self.fence, head).await {
+        if let Err(error) = self.means.archive.leave_session(&self.id, self.fence(), head).await {
             tracing::warn!(error = &error as &dyn Error, session = %self.id, "could not put a session away");
         }
     }
@@ -224,7 +220,7 @@ impl Session {
             Command::SelectModel { asker, model } => self.select_model(asker, model).await,
             Command::Deleted => {
                 // What runs gets its end, though nothing can be stored any more.
-                self.apply(Input::Cancel(None)).await;
+                self.apply(Input::Abandon).await;
                 self.lost = true;
             }
             Command::Retire => {}
@@ -246,7 +242,7 @@ impl Session {
             Some(_) => (Position { seq: log.entrance(), ..log.head() }, Some(false)),
             None => (Position { seq: log.entrance(), ..log.head() }, None),
         });
-        Followed { journal: self.scribe.journal(), cursor, resumed, mode: self.mode }
+        Followed { journal: self.scribe.journal(), cursor, resumed, mode: self.turn.tenure().mode }
     }
 
     async fn select_model(&mut self, asker: Asker, model: ModelId) {
@@ -263,7 +259,7 @@ impl Session {
     }
 
     async fn keep_model(&mut self, model: &ModelId) -> bool {
-        match self.means.archive.set_model(&self.id, self.fence, model).await {
+        match self.means.archive.set_model(&self.id, self.fence(), model).await {
             Ok(()) => self.reserve(1).await,
             Err(error) => {
                 tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not keep the model");
@@ -310,6 +306,44 @@ impl Session {
                 self.refuse(&asker, &refusal);
                 None
             }
+            Effect::Claim(_) => Some(Input::Claimed(self.hand_over(Mode::Operator).await)),
+            Effect::Release => Some(Input::Released(self.hand_over(Mode::Bot).await)),
+            Effect::Join(operator) => {
+                self.append(|log, now| log.joined(operator, now));
+                None
+            }
+            Effect::Leave(operator) => {
+                self.append(|log, now| log.left(operator, now));
+                None
+            }
+            Effect::Decline(declined) => {
+                tracing::info!(session = %self.id, ?declined, "a session did not change hands");
+                None
+            }
+        }
+    }
+
+    /// What every write to the archive names.
+    fn fence(&self) -> Fence {
+        self.turn.tenure().fence
+    }
+
+    /// Changes in the archive who answers. The number of the event that tells of it is reserved with that.
+    async fn hand_over(&mut self, mode: Mode) -> Result<Fence, Refusal> {
+        // The end of a cut answer, and who came.
+        if !self.reserve(2).await {
+            return Err(Refusal::NotStored);
+        }
+        match self.means.archive.hand_over(&self.id, self.fence(), mode).await {
+            Ok(fence) => Ok(fence),
+            Err(ChangeError::Fenced | ChangeError::Gone) => {
+                self.lost = true;
+                Err(Refusal::Closed)
+            }
+            Err(ChangeError::Store(error)) => {
+                tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not hand a session over");
+                Err(Refusal::NotStored)
+            }
         }
     }
 
@@ -323,7 +357,7 @@ impl Session {
     }
 
     async fn save(&mut self, say: Say) -> Saved {
-        let Say { asker, content, model, digest } = say;
+        let Say { asker, speaker, content, model, digest } = say;
         let Some(model) = model else { return Saved::Refused(Refusal::InvalidModel) };
         let head = self.scribe.read(Log::head);
         let message = fresh::message();
@@ -332,7 +366,7 @@ impl Session {
         let new = NewMessage {
             session: self.id.clone(),
             owner: self.owner.clone(),
-            fence: self.fence,
+            fence: self.fence(),
             epoch: head.epoch,
             reserve_to,
             // The first model used, or picked before the first message, is the session's from then on.
@@ -340,7 +374,7 @@ impl Session {
             name: Some(history::name(&content)),
             seq: head.seq.next(),
             id: message.clone(),
-            sender: Sender::User,
+            sender: speaker.sender(),
             text: content.clone(),
             at,
             client: asker.client.clone().map(|id| ClientKey {
@@ -375,7 +409,7 @@ impl Session {
         self.reserved = reserve_to;
         let origin = Some(asker.connection);
         let written =
-            Written { message: message.clone(), sender: Sender::User, content, at, origin };
+            Written { message: message.clone(), sender: speaker.sender(), content, at, origin };
         let seq = self.append(|log, _| log.written(written));
         self.asked = Some((message.clone(), seq));
         self.ack(&asker, &message, seq);
@@ -403,7 +437,7 @@ impl Session {
             return true;
         }
         let up_to = Seq(head.0 + RESERVED);
-        match self.means.archive.reserve(&self.id, self.fence, up_to).await {
+        match self.means.archive.reserve(&self.id, self.fence(), up_to).await {
             Ok(()) => {
                 self.reserved = up_to;
                 true

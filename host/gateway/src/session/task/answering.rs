@@ -58,7 +58,7 @@ impl Session {
         let first_seq = self.scribe.read(Log::head).seq.next();
         let stored = Answer {
             session: self.id.clone(),
-            fence: self.fence,
+            fence: self.fence(),
             id: question.answer.clone(),
             in_reply_to: question.message.clone(),
             first_seq,
@@ -223,7 +223,9 @@ impl Session {
         let Some(running) = &self.running else { return false };
         let tokens = closing.tokens(running.prompt_bytes, text.len());
         let last_seq = self.scribe.read(Log::head).seq.next();
-        let answer = Answer { text, last_seq, ..running.stored.clone() };
+        // An operator who came meanwhile raised it.
+        let fence = self.fence();
+        let answer = Answer { text, last_seq, fence, ..running.stored.clone() };
         let ended = Ended { ending: closing.ending, tokens: Some(tokens), at: clock::now() };
         match self.means.archive.finish(answer, ended).await {
             Ok(()) => true,
