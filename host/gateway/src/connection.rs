@@ -371,7 +371,7 @@ impl Connection {
     }
 
     async fn authenticate(&mut self, token: &str) -> Outcome {
-        match self.gateway.identify(token) {
+        match self.gateway.identify(token).await {
             Ok(identity) if identity.user == self.identity.user => {
                 self.identity = identity;
                 self.noticed_expiry = false;
@@ -382,6 +382,7 @@ impl Connection {
                 let code = match refused {
                     TokenRefused::Expired => ErrorCode::ExpiredToken,
                     TokenRefused::Invalid => ErrorCode::InvalidToken,
+                    TokenRefused::Unknowable => ErrorCode::ServiceError,
                 };
                 // The token in force stays in force.
                 self.send_code(code, None).await

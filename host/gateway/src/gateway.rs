@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{Registry, Turnstile};
 use crate::body::Bodies;
-use crate::identity::{Identity, Seal, TokenRefused};
+use crate::identity::{Identity, TokenRefused, Verifier};
 use crate::metrics::{Limiter, Seen};
 use crate::rate::{OverLimit, Windows};
 use crate::revocation::Revocations;
@@ -26,7 +26,7 @@ pub(crate) struct Gateway {
     /// What sessions work with.
     pub(crate) means: Arc<Means>,
     /// Checks tokens.
-    pub(crate) seal: Seal,
+    pub(crate) verifier: Verifier,
     /// Whose tokens count no more.
     pub(crate) revocations: Revocations,
     /// How tokens may come.
@@ -119,8 +119,8 @@ impl Gateway {
     }
 
     /// Says whose token this is.
-    pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenRefused> {
-        let identity = self.seal.verify(token)?;
+    pub(crate) async fn identify(&self, token: &str) -> Result<Identity, TokenRefused> {
+        let identity = self.verifier.verify(token, clock::now()).await?;
         if self.is_revoked(&identity) { Err(TokenRefused::Invalid) } else { Ok(identity) }
     }
 

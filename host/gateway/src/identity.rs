@@ -1,18 +1,22 @@
 //! Who is speaking: tokens in, users out.
+//!
+//! A token's form and claims are `token`'s, public keys are `key_set`'s, and where those come from is `key_ring`'s.
+
+mod key_ring;
+mod key_set;
+mod token;
 
 use std::fmt;
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use serde::Serialize;
 use sluice_chat::id::{Instant, UserId};
 
-use crate::settings::Auth;
+use crate::settings::{Algorithm, Auth, Secret};
 
-/// Longest token that is looked at, in bytes.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
-/// How much of a user's name is kept.
-const MAX_NAME_CHARACTERS: usize = 200;
+pub(crate) use self::key_ring::{KeyRing, KeySource};
+pub(crate) use self::key_set::KeySet;
+use self::token::{Expected, Token};
 
 /// What a valid token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,24 +29,8 @@ pub(crate) struct Identity {
     pub(crate) roles: Vec<String>,
     /// Since when, if the token says so.
     pub(crate) issued: Option<Instant>,
-    /// Until when.
+    /// Until when, leeway included: a socket closes when an upgrade would be refused.
     pub(crate) expires: Instant,
-}
-
-/// Claims as they stand in a token. `exp` is required; the user is `user_id`, else `sub`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sub: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    exp: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iat: Option<u64>,
 }
 
 /// Why a token is not taken. Clients learn no more than this.
@@ -51,103 +39,118 @@ pub(crate) enum TokenRefused {
     /// It was valid once.
     #[error("the token has expired")]
     Expired,
-    /// Anything else.
+    /// Anything else that is wrong with it.
     #[error("the token is not valid")]
     Invalid,
+    /// The keys that could tell are not to be had now.
+    #[error("the token cannot be checked now")]
+    Unknowable,
 }
 
-/// Checks and makes tokens.
-pub(crate) struct Seal {
-    signing: EncodingKey,
-    verifying: Vec<DecodingKey>,
-    validation: Validation,
-    leeway_ms: u64,
+/// Checks tokens.
+pub(crate) struct Verifier {
+    algorithms: Vec<Algorithm>,
+    secrets: Vec<DecodingKey>,
+    ring: Option<KeyRing>,
+    expected: Expected,
 }
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("algorithms", &self.algorithms).finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// Takes what the secrets sign, and what the keys of `ring` do.
+    pub(crate) fn new(auth: &Auth, ring: Option<KeyRing>) -> Self {
+        let secret = |secret: &Secret| DecodingKey::from_secret(secret.expose().as_bytes());
+        let leeway_ms = u64::try_from(auth.leeway.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            algorithms: auth.algorithms.clone(),
+            secrets: auth.secrets.iter().map(secret).collect(),
+            ring,
+            expected: Expected {
+                issuer: auth.issuer.clone(),
+                audience: auth.audience.clone(),
+                leeway_ms,
+            },
+        }
+    }
+
+    /// Whether there is all that is needed to judge tokens.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ring.as_ref().is_none_or(KeyRing::is_filled)
+    }
+
+    /// Says whose token this is. Waits, a few seconds at most, when it names a key that has to be asked for first.
+    pub(crate) async fn verify(&self, text: &str, now: Instant) -> Result<Identity, TokenRefused> {
+        let token = Token::parse(text).ok_or(TokenRefused::Invalid)?;
+        if !self.algorithms.contains(&token.algorithm()) {
+            return Err(TokenRefused::Invalid);
+        }
+        let signed = match (token.algorithm(), &self.ring) {
+            (Algorithm::Hs256, _) => self.secrets.iter().any(|secret| token.is_signed_by(secret)),
+            (Algorithm::Rs256 | Algorithm::Es256 | Algorithm::EdDsa, Some(ring)) => {
+                let key = (token.algorithm(), token.key_id());
+                ring.find(key, |key| token.is_signed_by(key)).await?
+            }
+            (Algorithm::Rs256 | Algorithm::Es256 | Algorithm::EdDsa, None) => false,
+        };
+        let claims = token.claims().filter(|_| signed).ok_or(TokenRefused::Invalid)?;
+        claims.judge(&self.expected, now)
+    }
+}
+
+/// Makes tokens.
+pub(crate) struct Seal(EncodingKey);
 
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seal").field("keys", &self.verifying.len()).finish_non_exhaustive()
+        f.write_str("Seal")
     }
 }
 
+#[derive(Serialize)]
+struct Issued<'a> {
+    user_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    iat: u64,
+    exp: u64,
+}
+
 impl Seal {
-    /// The first secret signs, all of them verify.
+    /// Signs with the first secret. `None` when there is none.
     pub(crate) fn new(auth: &Auth) -> Option<Self> {
-        let bytes = |secret: &crate::settings::Secret| secret.expose().as_bytes().to_vec();
-        let secrets: Vec<Vec<u8>> = auth.secrets.iter().map(bytes).collect();
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = auth.leeway.as_secs();
-        validation.validate_nbf = true;
-        validation.set_required_spec_claims(&["exp"]);
-        match &auth.issuer {
-            Some(issuer) => validation.set_issuer(&[issuer]),
-            None => validation.iss = None,
-        }
-        match &auth.audience {
-            Some(audience) => validation.set_audience(&[audience]),
-            None => validation.validate_aud = false,
-        }
-        Some(Self {
-            signing: EncodingKey::from_secret(secrets.first()?),
-            verifying: secrets.iter().map(|secret| DecodingKey::from_secret(secret)).collect(),
-            validation,
-            leeway_ms: auth.leeway.as_secs() * 1_000,
-        })
+        auth.secrets
+            .first()
+            .map(|secret| Self(EncodingKey::from_secret(secret.expose().as_bytes())))
     }
 
-    /// Says whose token this is.
-    pub(crate) fn verify(&self, token: &str) -> Result<Identity, TokenRefused> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenRefused::Invalid);
-        }
-        let mut refused = TokenRefused::Invalid;
-        for key in &self.verifying {
-            match jsonwebtoken::decode::<Claims>(token, key, &self.validation) {
-                Ok(data) => {
-                    let identity = data.claims.into_identity(self.leeway_ms);
-                    return identity.ok_or(TokenRefused::Invalid);
-                }
-                Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
-                    refused = TokenRefused::Expired;
-                }
-                Err(_) => {}
-            }
-        }
-        Err(refused)
-    }
-
-    /// Makes a token that is valid for `seconds` from `now` on.
+    /// Makes a token that this configuration takes for `seconds` from `now` on.
     pub(crate) fn issue(
         &self,
+        auth: &Auth,
         user: &str,
         name: Option<&str>,
         roles: &[String],
         now: Instant,
         seconds: u64,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let issued = now.0 / 1_000;
-        let claims = Claims {
-            user_id: Some(user.to_owned()),
-            sub: None,
-            name: name.map(str::to_owned),
-            roles: roles.to_vec(),
-            exp: issued.saturating_add(seconds),
-            iat: Some(issued),
-        };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+        let iat = now.0 / 1_000;
+        let (iss, aud) = (auth.issuer.as_deref(), auth.audience.as_deref());
+        let exp = iat.saturating_add(seconds);
+        let claims = Issued { user_id: user, name, roles, iss, aud, iat, exp };
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+        jsonwebtoken::encode(&header, &claims, &self.0)
     }
 }
 
-impl Claims {
-    /// The leeway holds as long as the token does: a socket closes when an upgrade would be refused.
-    fn into_identity(self, leeway_ms: u64) -> Option<Identity> {
-        let user = self.user_id.filter(|user| !user.is_empty()).or(self.sub)?;
-        let expires = Instant(self.exp.saturating_mul(1_000).saturating_add(leeway_ms));
-        let name = self.name.map(|name| {
-            name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect::<String>()
-        });
-        let name = name.filter(|name| !name.trim().is_empty());
-        let issued = self.iat.map(|seconds| Instant(seconds.saturating_mul(1_000)));
-        Some(Identity { user: UserId::parse(&user)?, name, roles: self.roles, issued, expires })
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -264,6 +264,7 @@ impl From<TokenRefused> for Refusal {
         match refused {
             TokenRefused::Expired => Self::ExpiredToken,
             TokenRefused::Invalid => Self::InvalidToken,
+            TokenRefused::Unknowable => Self::Unavailable,
         }
     }
 }
@@ -282,7 +283,7 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Refusal> {
         let token = bearer(&parts.headers).ok_or(Refusal::Unauthorized)?;
-        Ok(Self(gateway.identify(token)?.user))
+        Ok(Self(gateway.identify(token).await?.user))
     }
 }
 
@@ -298,7 +299,7 @@ impl FromRequestParts<Shared> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Refusal> {
         let token = bearer(&parts.headers).ok_or(Refusal::Unauthorized)?;
-        let identity = gateway.identify(token)?;
+        let identity = gateway.identify(token).await?;
         if !identity.roles.iter().any(|role| gateway.auth.admin_roles.contains(role)) {
             return Err(Refusal::NoOperator);
         }

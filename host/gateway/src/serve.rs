@@ -23,7 +23,7 @@ use crate::ask::Patience;
 use crate::body::Bodies;
 use crate::catalog::{Catalog, Route};
 use crate::gateway::Gateway;
-use crate::identity::Seal;
+use crate::identity::{KeyRing, KeySource, Verifier};
 use crate::metrics::Metrics;
 use crate::plugins::{self, Loaded, PluginError, Shelf};
 use crate::rate::Windows;
@@ -31,7 +31,7 @@ use crate::revocation::Revocations;
 use crate::routes::{self, HostCheck};
 use crate::rules::Rules;
 use crate::session::Means;
-use crate::settings::{Model, Plugin, Settings};
+use crate::settings::{Jwks, Model, Plugin, Settings};
 
 /// Bytes of frames that a session keeps for replay beside its running answer.
 const REPLAY_BYTES: usize = 256 * 1024;
@@ -142,8 +142,13 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
     let upstream = Upstream::new(llm.connect_timeout).map_err(|error| internal(error.into()))?;
     let catalog = Catalog::new(routes_of(models, &loaded), llm.default_model);
     let offered: Vec<String> = catalog.offers().into_iter().map(|offer| offer.id).collect();
-    let seal =
-        Seal::new(&auth).ok_or_else(|| internal(anyhow::anyhow!("no secret to sign with")))?;
+    let ring = auth.jwks.clone().map(|jwks| {
+        KeyRing::new(match jwks {
+            Jwks::File(path) => KeySource::File(path),
+            Jwks::Web(document) => KeySource::Web(upstream.clone(), document),
+        })
+    });
+    let (ring, keeper) = ring.unzip();
     let age_ms = u64::try_from(session.reconnect_timeout.as_millis()).unwrap_or(u64::MAX);
     let means = Means {
         archive,
@@ -163,7 +168,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
     let cleanup_interval = limits.cleanup_interval;
     let gateway = Arc::new(Gateway {
         means: Arc::new(means),
-        seal,
+        verifier: Verifier::new(&auth, ring),
         revocations: Revocations::default(),
         auth,
         registry: Arc::new(Registry::default()),
@@ -188,6 +193,9 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
     let app = routes::all(&gateway, hosts);
 
     let mut services = JoinSet::new();
+    if let Some(keeper) = keeper {
+        services.spawn(keeper.run(gateway.drain.clone()));
+    }
     services.spawn(accept::serve(listener, app, gateway.sockets.clone(), gateway.drain.clone()));
     let (swept, ttl) = (Arc::clone(&gateway), session.ttl);
     services

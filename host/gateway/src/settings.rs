@@ -20,10 +20,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sluice_chat::id::ModelId;
+use sluice_upstream::Document;
 use url::Url;
 
 pub(crate) use self::problem::{Problems, Warning};
 pub(crate) use self::secret::Secret;
+pub(crate) use self::value::algorithm::Algorithm;
 pub(crate) use self::value::network::Network;
 pub(crate) use self::value::origins::Origins;
 pub(crate) use self::value::rate::Rate;
@@ -77,8 +79,12 @@ pub(crate) struct Server {
 /// Tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct Auth {
-    /// Never empty: the first signs, all verify. Each has at least 32 characters and no weakness the rules know.
+    /// The first signs, all verify. Empty only where there are keys. Each has at least 32 characters and no weakness the rules know.
     pub(crate) secrets: Vec<Secret>,
+    /// Where the public keys are that verify too.
+    pub(crate) jwks: Option<Jwks>,
+    /// What a token may be signed with; never empty, and for each there is a secret or a set of keys.
+    pub(crate) algorithms: Vec<Algorithm>,
     /// How far clocks may be apart, 0 to 5 min.
     pub(crate) leeway: Duration,
     /// Whether a WebSocket may carry its token as `?token=`.
@@ -89,6 +95,15 @@ pub(crate) struct Auth {
     pub(crate) audience: Option<String>,
     /// Roles that make a user an operator.
     pub(crate) admin_roles: Vec<String>,
+}
+
+/// Where public keys are.
+#[derive(Debug, Clone)]
+pub(crate) enum Jwks {
+    /// A file with at least one key when it was read. A relative path is meant from the working directory.
+    File(PathBuf),
+    /// An address.
+    Web(Document),
 }
 
 /// Bounds per user, address and message. All reloaded on SIGHUP.

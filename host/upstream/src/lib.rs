@@ -1,4 +1,5 @@
-//! Outbound HTTP and nothing else: performs the exchanges that plugins describe.
+//! Outbound HTTP and nothing else: performs the exchanges that plugins describe, and fetches documents that the configuration
+//! names.
 //!
 //! Where a request goes and which credential it carries is configuration; a description only names
 //! them. Follows no redirect, uses no proxy, decodes no content, reads no environment.
@@ -6,6 +7,7 @@
 mod blob;
 mod credential;
 mod destination;
+mod document;
 mod endpoint;
 mod error;
 mod request;
@@ -15,6 +17,7 @@ mod upstream;
 pub use blob::Blobs;
 pub use credential::{Credential, CredentialError};
 pub use destination::{Destination, DestinationError};
+pub use document::{Document, FetchError};
 pub use endpoint::{Endpoint, Endpoints};
 pub use error::{ExchangeError, StartError};
 pub use request::{MAX_BODY_BYTES, MAX_TEXT_BYTES, PathError, RequestError};

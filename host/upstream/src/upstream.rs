@@ -74,6 +74,11 @@ impl Upstream {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// The client, for what is no exchange.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Checks a description, sends it and waits for the response's head.
     ///
     /// Dropping the future, or later the response, ends the exchange: an HTTP/1 connection is

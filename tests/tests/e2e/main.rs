@@ -9,6 +9,7 @@ mod devices;
 mod failure;
 mod idempotency;
 mod identity;
+mod keys;
 mod limits;
 mod metrics;
 mod model;

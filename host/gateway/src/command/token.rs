@@ -43,7 +43,7 @@ pub(crate) fn run(files: &[PathBuf], wanted: &Wanted) -> ExitCode {
     };
     let issued = Seal::new(&settings.auth).map(|seal| {
         let Wanted { user, roles, name, ttl: _ } = wanted;
-        seal.issue(user, name.as_deref(), roles, clock::now(), ttl.as_secs())
+        seal.issue(&settings.auth, user, name.as_deref(), roles, clock::now(), ttl.as_secs())
     });
     match issued {
         Some(Ok(token)) => {

@@ -50,7 +50,7 @@ async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let prepared = match asked {
-        Ok(Query(asked)) => prepare(&gateway, &asked, &headers),
+        Ok(Query(asked)) => prepare(&gateway, &asked, &headers).await,
         Err(rejection) => Err(rejection.into()),
     };
     match prepared {
@@ -81,7 +81,7 @@ async fn open(
 }
 
 /// Who comes, from where, and whether there is room.
-fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result<Arrival, Refusal> {
+async fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result<Arrival, Refusal> {
     if gateway.drain.is_cancelled() {
         return Err(Refusal::Unavailable);
     }
@@ -92,7 +92,7 @@ fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result<Arriv
         return Err(Refusal::ForeignOrigin);
     }
     let token = in_header.or(in_query).ok_or(Refusal::Unauthorized)?;
-    let identity = gateway.identify(token)?;
+    let identity = gateway.identify(token).await?;
     let permit = gateway.turnstile.enter(&identity.user).map_err(|away| match away {
         TurnedAway::Full => Refusal::Unavailable,
         TurnedAway::UserFull => {

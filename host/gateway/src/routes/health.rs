@@ -23,8 +23,9 @@ async fn health() -> Response {
 async fn readiness(State(gateway): State<Shared>) -> Response {
     let archive = gateway.means.archive.ping().await;
     let models = gateway.means.catalog.load().len();
+    let keys = gateway.verifier.is_ready();
     let draining = gateway.drain.is_cancelled();
-    let ready = archive.is_ok() && models > 0 && !draining;
+    let ready = archive.is_ok() && models > 0 && keys && !draining;
     let status = |fine: bool| if fine { "ok" } else { "failed" };
     if let Err(error) = &archive {
         tracing::warn!(error = error as &dyn std::error::Error, "the archive does not answer");
@@ -35,6 +36,7 @@ async fn readiness(State(gateway): State<Shared>) -> Response {
         "checks": {
             "archive": { "status": status(archive.is_ok()) },
             "llm": { "status": status(models > 0), "models": models },
+            "keys": { "status": status(keys) },
             "drain": { "status": status(!draining) },
         },
     });

@@ -72,6 +72,9 @@ impl From<TokenRefused> for Refused {
         match refused {
             TokenRefused::Expired => Failure::ExpiredToken.into(),
             TokenRefused::Invalid => Failure::InvalidToken.into(),
+            TokenRefused::Unknowable => {
+                Self { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) }
+            }
         }
     }
 }
@@ -114,16 +117,16 @@ impl IntoResponse for Refused {
     }
 }
 
-fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<UserId, Refused> {
+async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<UserId, Refused> {
     let token = bearer(headers).ok_or(Failure::NoToken)?;
-    Ok(gateway.identify(token)?.user)
+    Ok(gateway.identify(token).await?.user)
 }
 
 async fn models(
     State(gateway): State<Shared>,
     headers: HeaderMap,
 ) -> Result<Json<ModelList>, Refused> {
-    caller(&gateway, &headers)?;
+    caller(&gateway, &headers).await?;
     let offers = gateway.means.catalog.load().offers();
     Ok(Json(offers.into_iter().map(|offer| ModelEntry::new(offer.id)).collect()))
 }
@@ -133,7 +136,7 @@ async fn model(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<ModelEntry>, Refused> {
-    caller(&gateway, &headers)?;
+    caller(&gateway, &headers).await?;
     Ok(Json(ModelEntry::new(route(&gateway, &id)?.id.to_string())))
 }
 
@@ -161,7 +164,7 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
         return Err(Refused { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) });
     }
     let (head, body) = request.into_parts();
-    let user = caller(gateway, &head.headers)?;
+    let user = caller(gateway, &head.headers).await?;
     // Before the body: reading that is what costs.
     gateway.charge_message(&user).map_err(|over| Refused {
         failure: Failure::TooManyRequests,

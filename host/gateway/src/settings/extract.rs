@@ -2,6 +2,7 @@
 //!
 //! The only place that makes a [`Settings`]. Nothing is read from disk or environment here but secrets, through the vault.
 
+mod auth;
 mod fields;
 mod model;
 mod plugin;
@@ -13,11 +14,10 @@ use sluice_chat::id::ModelId;
 
 use self::model::Written;
 use self::values::Values;
-use super::keys;
 use super::problem::{Findings, Origin, Problem, quoted};
 use super::secret::vault::Vault;
 use super::sources::Sources;
-use super::{Auth, Limits, Llm, LogFormat, Sandbox, Server, Session, Settings, Storage, Telemetry};
+use super::{Limits, Llm, LogFormat, Sandbox, Server, Session, Settings, Storage, Telemetry};
 
 /// Reads everything. The result counts only when `findings` has no problem afterwards: what was wrong is replaced by a
 /// default or left out in it.
@@ -35,7 +35,7 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Values) {
     }
     values.at_most("limits.max_content", "limits.max_message_size", findings);
 
-    let auth = auth(&mut values, findings);
+    let auth = auth::read(&mut values, findings);
     storage_engine(&mut values, findings);
     let mut plugins = plugin::read(sources, &vault, findings);
     let mut models = model::read(sources, findings);
@@ -69,26 +69,6 @@ fn server(values: &mut Values) -> Server {
         max_connections: values.count("server.max_connections"),
         shutdown_timeout: values.duration("server.shutdown_timeout"),
         public_url: values.web_address("server.public_url"),
-    }
-}
-
-fn auth(values: &mut Values, findings: &mut Findings) -> Auth {
-    let key = "auth.jwt_secret";
-    let (sound, origin) = (values.is_sound(key), values.origin(key));
-    let mut secrets = values.secrets(key);
-    if sound && secrets.is_empty() {
-        let accepted = keys::find(key).map(|key| key.kind.accepted()).unwrap_or_default();
-        let wrong = "is required; set it in a file or by JWT_SECRET";
-        findings.problem(Problem::new(key, origin, wrong).accepted(accepted));
-    }
-    secrets.extend(values.secrets("auth.previous_jwt_secrets"));
-    Auth {
-        secrets,
-        leeway: values.duration("auth.leeway"),
-        allow_query_token: values.flag("auth.allow_query_token"),
-        issuer: values.some_text("auth.issuer"),
-        audience: values.some_text("auth.audience"),
-        admin_roles: values.words("auth.admin_roles"),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of keys, files or variables.
 
+pub(super) mod algorithm;
 pub(super) mod duration;
 pub(super) mod endpoint;
 pub(super) mod network;

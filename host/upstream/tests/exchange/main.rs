@@ -1,5 +1,6 @@
 //! Exchanges with an upstream that behaves as badly as a test wants.
 
+mod document;
 mod fake;
 
 use std::time::Duration;

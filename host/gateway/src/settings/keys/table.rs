@@ -80,7 +80,7 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "auth.jwt_secret",
         Kind::SigningSecret,
         r#""""#,
-        "Signs and verifies tokens. Required. Weak words, placeholders and repeated patterns are refused.",
+        "Signs and verifies tokens (HS256). Required unless there are keys by jwks_url or jwks_file. Weak words, placeholders and repeated patterns are refused.",
     )
     .old(&[old("JWT_SECRET")]),
     Key::new(
@@ -89,8 +89,19 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "[]",
         "Secrets that still verify tokens but sign none, for a change of secrets without logging anybody out.",
     ),
-    Key::new("auth.jwks_url", Kind::WebAddress, r#""""#, "Address of the keys that verify tokens.").later(),
-    Key::new("auth.jwks_file", Kind::Text(4_096), r#""""#, "File of the keys that verify tokens.").later(),
+    Key::new(
+        "auth.jwks_url",
+        Kind::Text(4_096),
+        r#""""#,
+        "Address of the public keys that verify tokens, a JSON Web Key Set: https, or plain http to a private host. They are \
+         fetched every 5 minutes and when a token names a new key; when they cannot be fetched the old ones count for a day.",
+    ),
+    Key::new(
+        "auth.jwks_file",
+        Kind::Text(4_096),
+        r#""""#,
+        "File of the public keys that verify tokens, instead of jwks_url and read as often.",
+    ),
     Key::new(
         "auth.issuer",
         Kind::Text(1_024),
@@ -106,10 +117,10 @@ pub(in crate::settings) const KEYS: &[Key] = &[
     Key::new(
         "auth.algorithms",
         Kind::Words,
-        r#"["HS256"]"#,
-        "Algorithms a token may be signed with.",
-    )
-    .later(),
+        "[]",
+        "Algorithms a token may be signed with. Empty means HS256 where there is a secret, and RS256, ES256 and EdDSA where \
+         there are keys.",
+    ),
     Key::new(
         "auth.leeway",
         Kind::Duration(0, 300 * SECOND),

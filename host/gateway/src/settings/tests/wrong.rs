@@ -39,7 +39,7 @@ bind = \"127.0.0.1:1\"
     limits.max_content (a.toml:9): has the wrong type, a negative number or a fraction; accepted: a whole number from 1 to 1048576
     session.ttl (a.toml:12): 99d is above the range; accepted: a duration from "10ms" to "30d", such as "500ms" or "1h30m"
     llm.idle_timeout (variable SLUICE_LLM__IDLE_TIMEOUT): "soon" is not a duration; accepted: a duration from "10ms" to "1h", such as "500ms" or "1h30m"
-    auth.jwt_secret (not set): is required; set it in a file or by JWT_SECRET; accepted: at least 32 random characters (`openssl rand -base64 48` makes some), "env:VAR" or "file:PATH"
+    auth.jwt_secret (not set): is required; set it in a file or by JWT_SECRET, or name keys by auth.jwks_url or auth.jwks_file; accepted: at least 32 random characters (`openssl rand -base64 48` makes some), "env:VAR" or "file:PATH"
     models (not set): there is no model to answer with; accepted: LLM_PROVIDER_1_ID, _TYPE, _ENDPOINT, _API_KEY and _MODEL, or a table [[models]] and its [plugins.ID] in a file
     llm.default_model (b.toml:2): "x" is no model; accepted: a model that exists
     "#);
@@ -234,7 +234,7 @@ fn a_gateway_without_a_secret_or_a_model_is_told_how_to_get_them() {
     let problems = Configuration::empty().problems();
 
     insta::assert_snapshot!(problems.join("\n"), @r#"
-    auth.jwt_secret (not set): is required; set it in a file or by JWT_SECRET; accepted: at least 32 random characters (`openssl rand -base64 48` makes some), "env:VAR" or "file:PATH"
+    auth.jwt_secret (not set): is required; set it in a file or by JWT_SECRET, or name keys by auth.jwks_url or auth.jwks_file; accepted: at least 32 random characters (`openssl rand -base64 48` makes some), "env:VAR" or "file:PATH"
     models (not set): there is no model to answer with; accepted: LLM_PROVIDER_1_ID, _TYPE, _ENDPOINT, _API_KEY and _MODEL, or a table [[models]] and its [plugins.ID] in a file
     "#);
 }
@@ -329,4 +329,63 @@ proptest::proptest! {
     ) {
         let _answer = Configuration::working().file("c.toml", text).load();
     }
+}
+
+#[test]
+fn keys_and_algorithms_have_to_fit_together() {
+    let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (good, empty) = (file("good.json", keys), file("empty.json", r#"{"keys":[]}"#));
+    let url = "jwks_url = \"https://id.example/keys\"";
+    let cases = [
+        (
+            "jwks_url = \"http://id.example/keys\"".into(),
+            "auth.jwks_url (c.toml:2): plain http is for",
+        ),
+        (
+            "jwks_url = \"https://me:pw@id.example/keys\"".into(),
+            "auth.jwks_url (c.toml:2): a credential",
+        ),
+        (
+            format!("{url}\njwks_file = \"{good}\""),
+            "auth.jwks_file (c.toml:3): contradicts auth.jwks_url",
+        ),
+        (format!("jwks_file = \"{empty}\""), "auth.jwks_file (c.toml:2): there are no keys in it"),
+        (
+            "jwks_file = \"nowhere.json\"".into(),
+            "auth.jwks_file (c.toml:2): the file of the keys cannot be read",
+        ),
+        ("algorithms = [\"none\"]".into(), "auth.algorithms (c.toml:2): \"none\" is no algorithm"),
+        (
+            "algorithms = [\"hs256\"]".into(),
+            "auth.algorithms (c.toml:2): \"hs256\" is no algorithm",
+        ),
+        (
+            "algorithms = [\"RS256\"]".into(),
+            "auth.algorithms (c.toml:2): names RS256, but there is neither",
+        ),
+    ];
+    for (text, start) in cases {
+        let problems =
+            Configuration::working().file("c.toml", format!("[auth]\n{text}")).problems();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].starts_with(start), "{problems:#?}");
+    }
+    let without_secret =
+        |text: String| Configuration::empty().file("base.toml", format!("{ECHO}[auth]\n{text}"));
+    let problems = without_secret(format!("{url}\nalgorithms = [\"HS256\"]")).problems();
+    assert!(problems[0].contains("names HS256, but there is no auth.jwt_secret"), "{problems:#?}");
+
+    let audience = "audience = \"sluice\"";
+    let auth = without_secret(format!("{url}\n{audience}")).settings().auth;
+    assert_eq!(auth.algorithms, [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
+    let auth = Configuration::working().settings().auth;
+    assert_eq!(auth.algorithms, [Algorithm::Hs256]);
+    let warnings = without_secret(format!("jwks_file = \"{good}\"")).warnings();
+    assert!(warnings[0].starts_with("auth.audience (not set): "), "{warnings:#?}");
 }
