@@ -1,6 +1,6 @@
 //! Fresh names that nobody can guess.
 
-use sluice_chat::id::{MessageId, SessionId};
+use sluice_chat::id::{AuditId, MessageId, SessionId};
 use uuid::Uuid;
 
 /// A session's id: 32 random hexadecimal digits.
@@ -11,6 +11,11 @@ pub(crate) fn session() -> SessionId {
 /// A message's id; ids made later sort later.
 pub(crate) fn message() -> MessageId {
     MessageId::parse(&Uuid::now_v7().simple().to_string()).expect("a uuid is a valid id")
+}
+
+/// An id for a line of the record of what operators do; ids made later sort later.
+pub(crate) fn audit() -> AuditId {
+    AuditId::parse(&Uuid::now_v7().simple().to_string()).expect("a uuid is a valid id")
 }
 
 /// Names one failure in the log and to the client.

@@ -20,13 +20,13 @@ use crate::identity::{Identity, TokenRefused};
 use crate::metrics::Told;
 use crate::rate::OverLimit;
 
+mod admin;
 mod chat;
 mod health;
 mod metrics;
 mod openai;
 mod page;
 mod sessions;
-mod users;
 
 /// What a handler sees of the process.
 type Shared = Arc<Gateway>;
@@ -38,7 +38,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         .merge(sessions::routes())
         .merge(health::routes())
         .merge(metrics::routes())
-        .merge(users::routes())
+        .merge(admin::routes(gateway))
         .merge(page::parts())
         // Calls of models take as long as models do; their routes bound themselves.
         .layer(middleware::from_fn(answer_in_time))
@@ -291,13 +291,17 @@ impl FromRequestParts<Shared> for Caller {
 ///
 /// Without a token or with a bad one it is 401, without one of `auth.admin_roles` 403, and beyond `limits.admin` 429; each
 /// request counts, whatever becomes of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Operator(Identity);
 
 impl FromRequestParts<Shared> for Operator {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Refusal> {
+        // The record asked already, and a request counts once.
+        if let Some(operator) = parts.extensions.get::<Self>() {
+            return Ok(operator.clone());
+        }
         let token = bearer(&parts.headers).ok_or(Refusal::Unauthorized)?;
         let identity = gateway.identify(token).await?;
         if !identity.roles.iter().any(|role| gateway.auth.admin_roles.contains(role)) {

@@ -112,6 +112,12 @@ pub fn timestamp(at: Instant) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The way back from RFC 3339, in whatever zone. A moment before 1970 is none.
+pub fn parse_timestamp(text: &str) -> Option<Instant> {
+    let moment: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(moment.as_millisecond()).ok().map(Instant)
+}
+
 impl ServerFrame {
     fn new(kind: &'static str, sender: Sender, at: Instant) -> Self {
         Self {

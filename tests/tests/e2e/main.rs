@@ -2,6 +2,7 @@
 //!
 //! A module that is named `needs_…` needs a program that not every machine has; `cargo sluice test` brings it.
 
+mod admin;
 mod bad_input;
 mod cancel;
 mod closing;

@@ -25,15 +25,22 @@ pub(crate) enum Operation {
     CreateSession,
     /// A session is ended.
     EndSession,
+    /// An operator's page of sessions is read.
+    ListAllSessions,
+    /// An operator's figures are read.
+    GetSessionMetrics,
 }
 
 impl Operation {
-    const ALL: [Self; 2] = [Self::CreateSession, Self::EndSession];
+    const ALL: [Self; 4] =
+        [Self::CreateSession, Self::EndSession, Self::ListAllSessions, Self::GetSessionMetrics];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::CreateSession => "create_session",
             Self::EndSession => "end_session",
+            Self::ListAllSessions => "list_all_sessions_with_options",
+            Self::GetSessionMetrics => "get_session_metrics",
         }
     }
 }

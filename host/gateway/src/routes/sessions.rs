@@ -10,7 +10,6 @@ use sluice_archive::{
     ChangeError, MAX_PAGE, SessionCursor, StoreError, StoredMessage, StoredSession,
 };
 use sluice_chat::id::{Instant, Seq, SessionId, UserId};
-use sluice_chat::turn::Mode;
 use sluice_wire::server::{UsageBody, timestamp};
 
 use super::{Caller, Refusal, Shared};
@@ -25,7 +24,7 @@ const MESSAGES: usize = 100;
 /// Longest name of a session, in characters.
 const MAX_NAME_CHARS: usize = 200;
 /// Most messages on a page: one more is read to see whether there is a page before it.
-const MAX_MESSAGES: usize = MAX_PAGE - 1;
+pub(super) const MAX_MESSAGES: usize = MAX_PAGE - 1;
 
 /// The routes of this resource.
 pub(super) fn routes() -> Router<Shared> {
@@ -56,7 +55,7 @@ struct SessionList {
 
 /// A session in a list.
 #[derive(Debug, Serialize)]
-struct SessionMeta {
+pub(super) struct SessionMeta {
     id: String,
     user_id: String,
     name: String,
@@ -83,7 +82,7 @@ impl From<StoredSession> for SessionMeta {
             model_id: stored.model.map(|model| model.to_string()),
             last_activity: precise(stored.last_activity),
             message_count: stored.message_count,
-            admin_assisted: stored.mode == Mode::Operator,
+            admin_assisted: stored.assisted,
             start_time: precise(stored.created),
             end_time: stored.ended.map(precise),
             is_active: stored.ended.is_none(),
@@ -95,7 +94,7 @@ impl From<StoredSession> for SessionMeta {
 
 /// A message or an answer.
 #[derive(Debug, Serialize)]
-struct Msg {
+pub(super) struct Msg {
     message_id: String,
     seq: u64,
     r#type: &'static str,
@@ -136,7 +135,7 @@ impl From<StoredMessage> for Msg {
 }
 
 /// RFC 3339 with milliseconds.
-fn precise(at: Instant) -> String {
+pub(super) fn precise(at: Instant) -> String {
     let seconds = timestamp(at);
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), at.0 % 1_000)
 }
@@ -297,7 +296,7 @@ fn unchanged(error: ChangeError) -> Refusal {
     }
 }
 
-fn unreadable(error: &StoreError) -> Refusal {
+pub(super) fn unreadable(error: &StoreError) -> Refusal {
     tracing::error!(error = error as &dyn std::error::Error, "the archive does not do as asked");
     Refusal::Unavailable
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sluice_chat::id::UserId;
 use sluice_wire::server::timestamp;
 
-use super::{Operator, Refusal, Shared};
+use super::super::{Operator, Refusal, Shared};
 use crate::clock;
 
 /// What operators do with users.
