@@ -82,7 +82,6 @@ pub(crate) struct Turnstile {
     total: AtomicUsize,
     next: AtomicU64,
     most: usize,
-    most_per_user: usize,
 }
 
 /// Why nobody more is let in.
@@ -106,15 +105,9 @@ pub(crate) struct Permit {
 }
 
 impl Turnstile {
-    /// Lets in so many connections, and so many of one user.
-    pub(crate) fn new(most: usize, most_per_user: usize) -> Self {
-        Self {
-            per_user: DashMap::new(),
-            total: AtomicUsize::new(0),
-            next: AtomicU64::new(1),
-            most,
-            most_per_user,
-        }
+    /// Lets in so many connections.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { per_user: DashMap::new(), total: AtomicUsize::new(0), next: AtomicU64::new(1), most }
     }
 
     /// How many are in.
@@ -127,8 +120,12 @@ impl Turnstile {
         self.per_user.len()
     }
 
-    /// Lets one more in.
-    pub(crate) fn enter(self: &Arc<Self>, user: &UserId) -> Result<Permit, TurnedAway> {
+    /// Lets one more in, if the user has fewer than `most_per_user`.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        user: &UserId,
+        most_per_user: usize,
+    ) -> Result<Permit, TurnedAway> {
         let full = |total: usize| (total < self.most).then_some(total + 1);
         self.total
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, full)
@@ -137,7 +134,7 @@ impl Turnstile {
         let cut_off = CutOff::default();
         let admitted = {
             let mut held = self.per_user.entry(user.clone()).or_default();
-            let admitted = held.len() < self.most_per_user;
+            let admitted = held.len() < most_per_user;
             if admitted {
                 held.insert(connection, cut_off.clone());
             }
@@ -197,14 +194,14 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back_and_only_then_taken_again() {
-        let turnstile = Arc::new(Turnstile::new(2, 1));
+        let turnstile = Arc::new(Turnstile::new(2));
 
-        let first = turnstile.enter(&user("a")).unwrap();
-        assert_eq!(turnstile.enter(&user("a")).unwrap_err(), TurnedAway::UserFull);
-        let _second = turnstile.enter(&user("b")).unwrap();
-        assert_eq!(turnstile.enter(&user("c")).unwrap_err(), TurnedAway::Full);
+        let first = turnstile.enter(&user("a"), 1).unwrap();
+        assert_eq!(turnstile.enter(&user("a"), 1).unwrap_err(), TurnedAway::UserFull);
+        let _second = turnstile.enter(&user("b"), 1).unwrap();
+        assert_eq!(turnstile.enter(&user("c"), 1).unwrap_err(), TurnedAway::Full);
         drop(first);
-        assert!(turnstile.enter(&user("a")).is_ok());
+        assert!(turnstile.enter(&user("a"), 1).is_ok());
         assert_eq!(turnstile.per_user.len(), 1, "users without connections are forgotten");
     }
 

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// What all bodies take together, unless one alone may be longer. What is read of them takes about as much again, for a moment.
+/// What all bodies take together; one that is longer is alone. What is read of them takes about as much again, for a moment.
 const BUDGET_BYTES: usize = 256 * 1024 * 1024;
 /// What the budget counts in.
 const UNIT_BYTES: usize = 1024;
@@ -24,7 +24,6 @@ const TOTAL_TIMEOUT: Duration = Duration::from_mins(5);
 /// The way in for bodies.
 #[derive(Debug)]
 pub(crate) struct Bodies {
-    most: usize,
     budget: Arc<Semaphore>,
     room_timeout: Duration,
     pause_timeout: Duration,
@@ -51,32 +50,31 @@ pub(crate) enum BodyRefused {
 }
 
 impl Bodies {
-    /// Bodies of `most` bytes each.
-    pub(crate) fn new(most: usize) -> Self {
-        let budget = units(BUDGET_BYTES.max(most));
+    /// Nobody is in.
+    pub(crate) fn new() -> Self {
         Self {
-            most,
-            budget: Arc::new(Semaphore::new(budget)),
+            budget: Arc::new(Semaphore::new(units(BUDGET_BYTES))),
             room_timeout: ROOM_TIMEOUT,
             pause_timeout: PAUSE_TIMEOUT,
         }
     }
 
-    /// Reads a body. Its room is to be kept for as long as what was read from it.
+    /// Reads a body of at most `most` bytes. Its room is to be kept for as long as what was read from it.
     pub(crate) async fn read(
         &self,
         headers: &HeaderMap,
         body: Body,
+        most: usize,
     ) -> Result<(Vec<u8>, Room), BodyRefused> {
         let told =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         // One that does not say may be as long as any.
-        let length: usize = told.unwrap_or(self.most);
-        if length > self.most {
+        let length: usize = told.unwrap_or(most);
+        if length > most {
             return Err(BodyRefused::TooLarge);
         }
         let room = Arc::clone(&self.budget)
-            .acquire_many_owned(u32::try_from(units(length)).unwrap_or(u32::MAX));
+            .acquire_many_owned(u32::try_from(units(length.min(BUDGET_BYTES))).unwrap_or(u32::MAX));
         let permit = timeout(self.room_timeout, room).await.map_err(|_| BodyRefused::NoRoom)?;
         let permit = permit.map_err(|_| BodyRefused::NoRoom)?;
         let bytes =
@@ -130,25 +128,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_the_limit_whether_it_tells_its_length_or_not() {
-        let bodies = Bodies::new(4096);
+        let bodies = Bodies::new();
 
-        let (bytes, _room) = bodies.read(&of_length(4096), in_pieces(4)).await.unwrap();
+        let (bytes, _room) = bodies.read(&of_length(4096), in_pieces(4), 4096).await.unwrap();
         assert_eq!(bytes, [7; 4096]);
-        let (bytes, _room) = bodies.read(&HeaderMap::new(), in_pieces(4)).await.unwrap();
+        let (bytes, _room) = bodies.read(&HeaderMap::new(), in_pieces(4), 4096).await.unwrap();
         assert_eq!(bytes.len(), 4096);
-        let over = bodies.read(&of_length(4097), in_pieces(4)).await;
+        let over = bodies.read(&of_length(4097), in_pieces(4), 4096).await;
         assert_eq!(over.unwrap_err(), BodyRefused::TooLarge);
-        let over = bodies.read(&HeaderMap::new(), in_pieces(5)).await;
+        let over = bodies.read(&HeaderMap::new(), in_pieces(5), 4096).await;
         assert_eq!(over.unwrap_err(), BodyRefused::TooLarge);
     }
 
     #[tokio::test]
     async fn a_body_that_stops_coming_is_given_up() {
         let pause_timeout = Duration::from_millis(1);
-        let bodies = Bodies { pause_timeout, ..Bodies::new(4096) };
+        let bodies = Bodies { pause_timeout, ..Bodies::new() };
         let stalled = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
 
-        let given_up = bodies.read(&of_length(10), stalled).await;
+        let given_up = bodies.read(&of_length(10), stalled, 4096).await;
 
         assert_eq!(given_up.unwrap_err(), BodyRefused::Missing);
     }
@@ -156,13 +154,13 @@ mod tests {
     #[tokio::test]
     async fn room_is_taken_while_a_body_is_held_and_given_back_with_it() {
         let room_timeout = Duration::from_millis(1);
-        let bodies = Bodies { room_timeout, ..Bodies::new(BUDGET_BYTES) };
-        let (_, room) = bodies.read(&HeaderMap::new(), in_pieces(1)).await.unwrap();
+        let bodies = Bodies { room_timeout, ..Bodies::new() };
+        let (_, room) = bodies.read(&HeaderMap::new(), in_pieces(1), BUDGET_BYTES).await.unwrap();
 
-        let refused = bodies.read(&of_length(1024), in_pieces(1)).await;
+        let refused = bodies.read(&of_length(1024), in_pieces(1), 4096).await;
         assert_eq!(refused.unwrap_err(), BodyRefused::NoRoom);
 
         drop(room);
-        assert!(bodies.read(&of_length(1024), in_pieces(1)).await.is_ok());
+        assert!(bodies.read(&of_length(1024), in_pieces(1), 4096).await.is_ok());
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::settings::{self, Settings};
+use crate::settings::{self, Configured, Problems, Settings};
 
 pub(crate) mod check;
 pub(crate) mod plugin;
@@ -35,14 +35,24 @@ impl From<Exit> for ExitCode {
 
 /// Reads and checks the configuration; what is wrong is told to the person at the terminal, all of it.
 fn settings(files: &[PathBuf]) -> Result<Settings, ExitCode> {
+    configured(files).map(|configured| configured.settings)
+}
+
+/// Reads files and environment.
+fn read(files: &[PathBuf]) -> Result<Configured, Problems> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    match settings::load(files, environment) {
-        Ok((settings, warnings)) => {
-            for warning in warnings {
+    settings::load(files, environment)
+}
+
+/// As [`settings`], with what every key comes to.
+fn configured(files: &[PathBuf]) -> Result<Configured, ExitCode> {
+    match read(files) {
+        Ok(configured) => {
+            for warning in &configured.warnings {
                 tell(format_args!("warning: {warning}"));
             }
-            Ok(settings)
+            Ok(configured)
         }
         Err(problems) => {
             tell(problems);

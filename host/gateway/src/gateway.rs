@@ -9,7 +9,7 @@ use sluice_wire::close::CloseCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Registry, Turnstile};
+use crate::admission::{Permit, Registry, TurnedAway, Turnstile};
 use crate::body::Bodies;
 use crate::identity::{Identity, TokenRefused, Verifier};
 use crate::metrics::{Limiter, Seen};
@@ -134,6 +134,12 @@ impl Gateway {
         // In this order: who connects meanwhile is in the turnstile first and looks at the revocations then.
         self.revocations.revoke(user.clone(), now);
         self.turnstile.cut_off(user, CloseCode::TokenExpired)
+    }
+
+    /// Lets a connection of this user in.
+    pub(crate) fn enter(&self, user: &UserId) -> Result<Permit, TurnedAway> {
+        let most_per_user = self.rules.load().limits.connections_per_user;
+        self.turnstile.enter(user, most_per_user)
     }
 
     /// Counts a message of this user.

@@ -22,6 +22,7 @@ use crate::rate::OverLimit;
 
 mod admin;
 mod chat;
+mod cors;
 mod health;
 mod metrics;
 mod openai;
@@ -68,6 +69,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
     };
     routes
         .layer(middleware::from_fn_with_state(Arc::clone(gateway), metrics::count))
+        .layer(middleware::from_fn_with_state(Arc::clone(gateway), cors::grant))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), check_host))
         .layer(middleware::map_response(secured))
         .with_state(Arc::clone(gateway))

@@ -10,4 +10,6 @@ pub(crate) struct Rules {
     pub(crate) limits: Limits,
     /// Pages that may open a socket.
     pub(crate) origins: Origins,
+    /// Pages of other hosts that may call the HTTP routes.
+    pub(crate) cors_origins: Origins,
 }

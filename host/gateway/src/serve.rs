@@ -22,16 +22,19 @@ use crate::admission::{Registry, Turnstile};
 use crate::ask::Patience;
 use crate::body::Bodies;
 use crate::catalog::{Catalog, Route};
+use crate::every::every;
 use crate::gateway::Gateway;
 use crate::identity::{KeyRing, KeySource, Verifier};
 use crate::metrics::Metrics;
 use crate::plugins::{self, Loaded, PluginError, Shelf};
 use crate::rate::Windows;
+use crate::reload::{Reader, Reload, Started};
 use crate::revocation::Revocations;
 use crate::routes::{self, HostCheck};
 use crate::rules::Rules;
 use crate::session::Means;
 use crate::settings::{Jwks, Model, Plugin, Settings};
+use crate::telemetry::Level;
 
 /// Bytes of frames that a session keeps for replay beside its running answer.
 const REPLAY_BYTES: usize = 256 * 1024;
@@ -96,7 +99,8 @@ pub(crate) fn sandbox(settings: &crate::settings::Sandbox) -> Result<Sandbox, Se
     Sandbox::new(settings).map_err(|error| ServeError::Internal(error.into()))
 }
 
-fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -> Vec<Arc<Route>> {
+/// What clients may pick. Each model's plugin is loaded.
+pub(crate) fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -> Vec<Arc<Route>> {
     let route = |model: Model| {
         let Loaded { provider, endpoints } = loaded.get(&model.plugin)?.clone();
         Some(Arc::new(Route {
@@ -112,8 +116,18 @@ fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -> Vec<Arc<R
     models.into_iter().filter_map(route).collect()
 }
 
+/// What a reload works with.
+pub(crate) struct Reloading {
+    /// Where configurations come from.
+    pub(crate) reader: Arc<Reader>,
+    /// What is logged.
+    pub(crate) level: Level,
+    /// What the process is started with.
+    pub(crate) started: Started,
+}
+
 /// Runs the gateway until it is told to stop.
-pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
+pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ended, ServeError> {
     let internal = |error: anyhow::Error| ServeError::Internal(error);
     let Settings {
         server,
@@ -164,8 +178,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         queue: session.queue,
         metrics: Arc::new(Metrics::new()),
     };
-    let turnstile = Turnstile::new(server.max_connections, limits.connections_per_user);
-    let cleanup_interval = limits.cleanup_interval;
+    let turnstile = Turnstile::new(server.max_connections);
     let gateway = Arc::new(Gateway {
         means: Arc::new(means),
         verifier: Verifier::new(&auth, ring),
@@ -175,8 +188,12 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
         turnstile: Arc::new(turnstile),
         messages: Windows::new(),
         operators: Windows::new(),
-        bodies: Bodies::new(limits.max_body),
-        rules: ArcSwap::from_pointee(Rules { limits, origins: server.allowed_origins }),
+        bodies: Bodies::new(),
+        rules: ArcSwap::from_pointee(Rules {
+            limits,
+            origins: server.allowed_origins,
+            cors_origins: server.cors_origins,
+        }),
         prefix: server.path_prefix,
         sandbox,
         metrics_networks: telemetry.metrics_networks,
@@ -198,15 +215,17 @@ pub(crate) async fn run(settings: Settings) -> Result<Ended, ServeError> {
     }
     services.spawn(accept::serve(listener, app, gateway.sockets.clone(), gateway.drain.clone()));
     let (swept, ttl) = (Arc::clone(&gateway), session.ttl);
-    services
-        .spawn(every(session.cleanup_interval, gateway.drain.clone(), move || swept.sweep(ttl)));
-    let swept = Arc::clone(&gateway);
-    let forget = move || swept.sweep_limits();
-    services.spawn(every(cleanup_interval, gateway.drain.clone(), forget));
+    let interval = move || session.cleanup_interval;
+    services.spawn(every(interval, gateway.drain.clone(), move || swept.sweep(ttl)));
+    let (swept, ruled) = (Arc::clone(&gateway), Arc::clone(&gateway));
+    let interval = move || ruled.rules.load().limits.cleanup_interval;
+    services.spawn(every(interval, gateway.drain.clone(), move || swept.sweep_limits()));
     // Before anybody learns that there is something to stop.
     let mut stop = Stop::listen().map_err(|error| internal(error.into()))?;
     let hangup = signal(SignalKind::hangup()).map_err(|error| internal(error.into()))?;
-    services.spawn(ignore_hangups(hangup, gateway.drain.clone()));
+    let Reloading { reader, level, started } = reloading;
+    let reload = Reload { gateway: Arc::clone(&gateway), reader, loaded, level, started };
+    services.spawn(reload.run(hangup, gateway.drain.clone()));
     announce(address, &gateway.prefix, &offered);
 
     let died = tokio::select! {
@@ -232,28 +251,6 @@ fn announce(address: SocketAddr, prefix: &str, models: &[String]) {
     });
     println!("{line}");
     tracing::info!(%address, models = models.len(), "ready");
-}
-
-/// Does something at an interval, until `drain`.
-async fn every(interval: Duration, drain: CancellationToken, mut work: impl FnMut()) {
-    let mut interval = tokio::time::interval(interval);
-    interval.reset();
-    loop {
-        tokio::select! {
-            () = drain.cancelled() => return,
-            _ = interval.tick() => work(),
-        }
-    }
-}
-
-/// A terminal that closes, or an operator who expects a reload, must not end the process.
-async fn ignore_hangups(mut hangup: Signal, drain: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = drain.cancelled() => return,
-            _ = hangup.recv() => tracing::warn!("SIGHUP reloads nothing yet, restart instead"),
-        }
-    }
 }
 
 /// The signals that ask the process to stop.

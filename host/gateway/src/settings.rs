@@ -3,6 +3,7 @@
 //! Nothing else reads the environment, and nobody keeps [`Settings`] as a whole: each part gets its own slice by value.
 //! What may be written is the table in [`keys`]; `config/sluice.toml` and the documentation are made from it.
 
+mod effective;
 mod extract;
 #[cfg(test)]
 mod generate;
@@ -23,6 +24,7 @@ use sluice_chat::id::ModelId;
 use sluice_upstream::Document;
 use url::Url;
 
+pub(crate) use self::effective::Effective;
 pub(crate) use self::problem::{Problems, Warning};
 pub(crate) use self::secret::Secret;
 pub(crate) use self::value::algorithm::Algorithm;
@@ -68,6 +70,8 @@ pub(crate) struct Server {
     pub(crate) path_prefix: String,
     /// Pages that may open a WebSocket.
     pub(crate) allowed_origins: Origins,
+    /// Pages of other hosts that may call the HTTP routes; [`Origins::Same`] means none.
+    pub(crate) cors_origins: Origins,
     /// Open connections at one time, 1 to 1,000,000.
     pub(crate) max_connections: usize,
     /// One deadline over the whole drain, 0 to 1 h.
@@ -179,7 +183,7 @@ pub(crate) struct Sandbox {
 }
 
 /// One plugin instance.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Plugin {
     /// Its name here: 1 to 64 of `a-z0-9-_`.
     pub(crate) id: String,
@@ -262,6 +266,17 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// A configuration that was read.
+#[derive(Debug)]
+pub(crate) struct Configured {
+    /// What the process runs on.
+    pub(crate) settings: Settings,
+    /// What every key comes to.
+    pub(crate) effective: Vec<Effective>,
+    /// What is odd about it.
+    pub(crate) warnings: Vec<Warning>,
+}
+
 /// Reads defaults, then `files` in order, then `environment`, and checks everything.
 ///
 /// Returns all problems together, or settings that need no further check and what in them does nothing yet. Reads no
@@ -269,12 +284,12 @@ pub(crate) enum LogFormat {
 pub(crate) fn load(
     files: &[PathBuf],
     environment: impl Iterator<Item = (String, String)>,
-) -> Result<(Settings, Vec<Warning>), Problems> {
+) -> Result<Configured, Problems> {
     let mut findings = Findings::default();
     let sources = Sources::gather(files, environment, &mut findings);
-    let settings = extract::settings(&sources, &mut findings);
+    let (settings, effective) = extract::settings(&sources, &mut findings);
     if findings.problems.is_empty() {
-        Ok((settings, findings.warnings))
+        Ok(Configured { settings, effective, warnings: findings.warnings })
     } else {
         Err(Problems(findings.problems))
     }

@@ -22,6 +22,7 @@ mod operator;
 mod page;
 mod process;
 mod regenerate;
+mod reload;
 mod rest;
 mod restart;
 mod resume;

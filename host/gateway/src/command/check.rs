@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Exit, block_on, chain, print, settings, tell};
+use super::{Exit, block_on, chain, configured, print, tell};
 use crate::plugins::Shelf;
-use crate::{serve, settings as configuration};
+use crate::serve;
+use crate::settings::{self as configuration, Configured};
 
-/// Validates the configuration, loads every plugin, prints what would run.
+/// Validates the configuration, loads every plugin, prints every key with its value and origin (secrets masked) and what would
+/// run.
 pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
-    let settings = match settings(files) {
-        Ok(settings) => settings,
+    let Configured { settings, effective, warnings: _ } = match configured(files) {
+        Ok(configured) => configured,
         Err(exit) => return exit,
     };
     let sandbox = match serve::sandbox(&settings.sandbox) {
@@ -31,6 +33,9 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
         }
         Err(exit) => return exit,
     };
+    for line in &effective {
+        print(line);
+    }
     print(format_args!("listens on  {}{}/", settings.server.bind, settings.server.path_prefix));
     print(format_args!("archive     {}", settings.storage.path.display()));
     for (id, plugin) in &loaded {

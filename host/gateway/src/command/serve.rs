@@ -2,18 +2,24 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use super::{Exit, chain, settings, tell};
-use crate::serve::{self, Ended, ServeError};
+use super::{Exit, chain, configured, read, tell};
+use crate::reload::Started;
+use crate::serve::{self, Ended, Reloading, ServeError};
+use crate::settings::Configured;
 use crate::telemetry;
 
 /// Runs the gateway until it is told to stop.
 pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
-    let settings = match settings(files) {
-        Ok(settings) => settings,
+    let Configured { settings, effective, warnings: _ } = match configured(files) {
+        Ok(configured) => configured,
         Err(exit) => return exit,
     };
-    telemetry::start(&settings.telemetry);
+    let level = telemetry::start(&settings.telemetry);
+    let started = Started::with(&settings, effective);
+    let files = files.to_vec();
+    let reloading = Reloading { reader: Arc::new(move || read(&files)), level, started };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -21,7 +27,7 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
             return Exit::Internal.into();
         }
     };
-    let ended = runtime.block_on(serve::run(settings));
+    let ended = runtime.block_on(serve::run(settings, reloading));
     // What is still running after the deadline is not waited for.
     runtime.shutdown_background();
     match ended {

@@ -90,7 +90,7 @@ fn auth_with(more: &[(&str, &str)]) -> Auth {
         ("LLM_PROVIDER_1_TYPE", "echo"),
     ];
     let pairs = base.iter().chain(more).map(|(name, value)| ((*name).into(), (*value).into()));
-    settings::load(&[], pairs).unwrap().0.auth
+    settings::load(&[], pairs).unwrap().settings.auth
 }
 
 fn auth() -> Auth {

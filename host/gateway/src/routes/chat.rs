@@ -93,7 +93,7 @@ async fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result
     }
     let token = in_header.or(in_query).ok_or(Refusal::Unauthorized)?;
     let identity = gateway.identify(token).await?;
-    let permit = gateway.turnstile.enter(&identity.user).map_err(|away| match away {
+    let permit = gateway.enter(&identity.user).map_err(|away| match away {
         TurnedAway::Full => Refusal::Unavailable,
         TurnedAway::UserFull => {
             gateway.means.metrics.traffic.blocked(Limiter::Connection);
@@ -141,7 +141,13 @@ fn may_open(allowed: &Origins, origin: Option<&str>, headers: &HeaderMap, in_hea
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, PoisonError};
+    use std::thread;
+
+    use arc_swap::ArcSwap;
     use axum::http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -209,5 +215,73 @@ mod tests {
         let offered = headers(&[("sec-websocket-protocol", "sluice.v1, bearer.abc.def")]);
         assert_eq!(token_protocol(&offered), Some("abc.def"));
         assert_eq!(token_protocol(&headers(&[("sec-websocket-protocol", "sluice.v1")])), None);
+    }
+
+    /// Lists that replaced each other, and how far that has come.
+    struct Replaced {
+        lists: Vec<Origins>,
+        rules: ArcSwap<Origins>,
+        turn: Mutex<usize>,
+        begun: AtomicUsize,
+        done: AtomicUsize,
+    }
+
+    impl Replaced {
+        fn new(lists: Vec<Origins>) -> Self {
+            let rules = ArcSwap::from_pointee(lists[0].clone());
+            let (begun, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            Self { lists, rules, turn: Mutex::new(0), begun, done }
+        }
+
+        /// Puts the next list in force, whole.
+        fn replace(&self) {
+            let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(next) = self.lists.get(*turn + 1) else { return };
+            *turn += 1;
+            self.begun.store(*turn, Ordering::SeqCst);
+            self.rules.store(next.clone().into());
+            self.done.store(*turn, Ordering::SeqCst);
+        }
+
+        /// Whether a verdict is that of one complete list which was in force while it was made.
+        fn explains(&self, origin: &str) -> bool {
+            let first = self.done.load(Ordering::SeqCst);
+            let verdict = opens(&self.rules.load(), Some(origin));
+            let last = self.begun.load(Ordering::SeqCst);
+            self.lists[first..=last].iter().any(|list| opens(list, Some(origin)) == verdict)
+        }
+    }
+
+    proptest! {
+        /// However many read while however many replace, each verdict agrees with one complete list that was in force meanwhile,
+        /// and afterwards the last list decides.
+        #[test]
+        fn origin_validation_thread_safety(
+            readers in 1..=50_usize, writers in 1..=10_usize,
+            sets in prop::collection::vec(prop::collection::btree_set(0..6_u8, 1..6), 11..=101),
+        ) {
+            let named = |n: &u8| format!("https://page-{n}.example");
+            let list = |set: &std::collections::BTreeSet<u8>| Origins::List(set.iter().map(named).collect());
+            let replaced = Replaced::new(sets.iter().map(list).collect());
+            let torn = AtomicUsize::new(0);
+            thread::scope(|scope| {
+                for reader in 0..readers {
+                    let (replaced, torn) = (&replaced, &torn);
+                    scope.spawn(move || for check in 0..100 {
+                        let origin = format!("https://page-{}.example", (reader + check) % 7);
+                        torn.fetch_add(usize::from(!replaced.explains(&origin)), Ordering::Relaxed);
+                    });
+                }
+                for _ in 0..writers {
+                    scope.spawn(|| (0..10).for_each(|_| replaced.replace()));
+                }
+            });
+            prop_assert_eq!(torn.into_inner(), 0);
+            let last = &replaced.lists[replaced.done.load(Ordering::SeqCst)];
+            for n in 0..7_u8 {
+                let origin = named(&n);
+                prop_assert_eq!(opens(&replaced.rules.load(), Some(&origin)), opens(last, Some(&origin)));
+            }
+        }
     }
 }

@@ -170,7 +170,10 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
         failure: Failure::TooManyRequests,
         retry_after: Some(over.retry_after),
     })?;
-    let (bytes, room) = gateway.bodies.read(&head.headers, body).await?;
+    let (bytes, room) = {
+        let most = gateway.rules.load().limits.max_body;
+        gateway.bodies.read(&head.headers, body, most).await?
+    };
     let call = read(bytes).await?;
     if call.text_bytes as u64 > MAX_TEXT_BYTES {
         return Err(Failure::TextTooLarge.into());

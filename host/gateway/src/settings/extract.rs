@@ -8,12 +8,13 @@ mod model;
 mod plugin;
 mod slot;
 mod unknown;
-mod values;
+pub(super) mod values;
 
 use sluice_chat::id::ModelId;
 
 use self::model::Written;
 use self::values::Values;
+use super::effective::{self, Effective};
 use super::problem::{Findings, Origin, Problem, quoted};
 use super::secret::vault::Vault;
 use super::sources::Sources;
@@ -21,12 +22,13 @@ use super::{Limits, Llm, LogFormat, Sandbox, Server, Session, Settings, Storage,
 
 /// Reads everything. The result counts only when `findings` has no problem afterwards: what was wrong is replaced by a
 /// default or left out in it.
-pub(super) fn settings(sources: &Sources, findings: &mut Findings) -> Settings {
-    place(sources, findings).0
+pub(super) fn settings(sources: &Sources, findings: &mut Findings) -> (Settings, Vec<Effective>) {
+    let (settings, effective, _left) = place(sources, findings);
+    (settings, effective)
 }
 
 /// Puts every value into its place. What is left over has no effect yet, which a test holds.
-fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Values) {
+fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Vec<Effective>, Values) {
     let vault = Vault::new(sources.environment());
     unknown::report(sources, findings);
     let mut values = Values::read(sources, &vault, findings);
@@ -35,6 +37,7 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Values) {
     }
     values.at_most("limits.max_content", "limits.max_message_size", findings);
 
+    let effective = effective::all(&values);
     let auth = auth::read(&mut values, findings);
     storage_engine(&mut values, findings);
     let mut plugins = plugin::read(sources, &vault, findings);
@@ -58,7 +61,7 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Values) {
         models: models.into_iter().map(|written| written.model).collect(),
         telemetry: telemetry(&mut values),
     };
-    (settings, values)
+    (settings, effective, values)
 }
 
 fn server(values: &mut Values) -> Server {
@@ -66,6 +69,7 @@ fn server(values: &mut Values) -> Server {
         bind: values.address("server.bind"),
         path_prefix: values.text("server.path_prefix"),
         allowed_origins: values.origins("server.allowed_origins"),
+        cors_origins: values.origins("server.cors_origins"),
         max_connections: values.count("server.max_connections"),
         shutdown_timeout: values.duration("server.shutdown_timeout"),
         public_url: values.web_address("server.public_url"),

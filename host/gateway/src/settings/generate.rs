@@ -53,7 +53,10 @@ In a variable a list is separated by commas, and nothing else is interpreted: di
 Every secret may be the secret itself, `env:VAR` or `file:PATH`, and is printed as `***`.
 A secret that signs tokens has at least 32 characters, none of the usual weak words and no repeated pattern; `openssl rand -base64 48` makes a good one.
 
-A change counts from the next start on; `SIGHUP` does nothing yet but say so.
+`SIGHUP` reads everything again and puts in force what may change while the gateway runs: the keys marked so below, and all of `[[models]]`, as long as their plugins are loaded already.
+No connection is touched.
+A configuration with any problem changes nothing: each problem is logged, and what is in force stays.
+What changed but needs a restart is named in a warning.
 ";
 
 const DOCS_VARIABLES: &str = "\
@@ -92,7 +95,8 @@ fn entry(key: &Key) -> String {
         Effect::Later => " No effect yet.",
         Effect::Now | Effect::Refused(_) => "",
     };
-    let text = comment(&format!("{}{effect}", key.text));
+    let reload = if key.reloaded { " Reloaded on SIGHUP." } else { "" };
+    let text = comment(&format!("{}{effect}{reload}", key.text));
     let accepted = comment(&format!("Accepted: {}.", key.kind.accepted()));
     let variables = comment(&format!("Variables: {}.", key.variables().join(", ")));
     format!("{text}\n{accepted}\n{variables}\n{} = {}", key.leaf(), key.default)
@@ -154,8 +158,9 @@ fn row(key: &Key) -> String {
         Effect::Later => " No effect yet.",
         Effect::Now | Effect::Refused(_) => "",
     };
+    let reload = if key.reloaded { " Reloaded on SIGHUP." } else { "" };
     format!(
-        "| `{}` | `{}` | {}{effect} | {} |",
+        "| `{}` | `{}` | {}{effect}{reload} | {} |",
         key.leaf(),
         key.default,
         escaped(key.text),

@@ -25,6 +25,8 @@ pub(super) struct Key {
     pub(super) old: &'static [Old],
     /// What writing it does today.
     pub(super) effect: Effect,
+    /// Whether a changed value counts after SIGHUP; otherwise it needs a restart.
+    pub(super) reloaded: bool,
 }
 
 /// A variable operators used before there was `SLUICE_*`.
@@ -67,12 +69,22 @@ impl Key {
         default: &'static str,
         text: &'static str,
     ) -> Self {
-        Self { name, kind, default, text, old: &[], effect: Effect::Now }
+        Self { name, kind, default, text, old: &[], effect: Effect::Now, reloaded: false }
     }
 
     const fn old(mut self, old: &'static [Old]) -> Self {
         self.old = old;
         self
+    }
+
+    const fn reloaded(mut self) -> Self {
+        self.reloaded = true;
+        self
+    }
+
+    /// Whether writing it does anything.
+    pub(super) fn has_effect(&self) -> bool {
+        self.effect == Effect::Now
     }
 
     const fn later(mut self) -> Self {
@@ -155,8 +167,9 @@ fn explain_key(key: &Key) -> String {
         Effect::Later => "\n  no effect yet",
         Effect::Refused(why) => &format!("\n  refused: {why}"),
     };
+    let reload = if key.reloaded { "\n  reloaded on SIGHUP" } else { "" };
     format!(
-        "{}\n  {}\n  accepted: {}\n  default: {}\n  variables: {}{effect}",
+        "{}\n  {}\n  accepted: {}\n  default: {}\n  variables: {}{effect}{reload}",
         key.name,
         key.text,
         key.kind.accepted(),

@@ -66,6 +66,13 @@ impl fmt::Display for Problem {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub(crate) struct Problems(pub(super) Vec<Problem>);
 
+impl Problems {
+    /// One by one.
+    pub(crate) fn each(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
 /// Something written that does nothing here. The gateway starts all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Warning {

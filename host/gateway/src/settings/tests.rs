@@ -64,7 +64,7 @@ impl Configuration {
         let cut = format!("{}/", folder.path().display());
         let lines = |text: String| text.replace(&cut, "").lines().map(Into::into).collect();
         match load(&paths, self.variables.into_iter()) {
-            Ok((settings, warnings)) => {
+            Ok(Configured { settings, warnings, effective: _ }) => {
                 Ok((settings, warnings.iter().map(|w| w.to_string().replace(&cut, "")).collect()))
             }
             Err(problems) => Err(lines(problems.to_string())),

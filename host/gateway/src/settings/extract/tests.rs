@@ -7,7 +7,7 @@ fn every_key_with_an_effect_is_placed_and_no_other() {
     let mut findings = Findings::default();
     let sources = Sources::gather(&[], std::iter::empty(), &mut findings);
 
-    let (_, values) = place(&sources, &mut findings);
+    let (_, _, values) = place(&sources, &mut findings);
 
     let mut left = values.left();
     left.sort_unstable();

@@ -23,7 +23,7 @@ use crate::settings::value::raw::Raw;
 
 /// All values, by the names of their keys. Taking one under a name or type that is not in the table is a bug here, which
 /// the first test to load anything finds.
-pub(super) struct Values(BTreeMap<&'static str, Entry>);
+pub(in crate::settings) struct Values(BTreeMap<&'static str, Entry>);
 
 /// One value that was read.
 struct Entry {
@@ -53,8 +53,13 @@ impl Values {
         Self(entries.collect())
     }
 
+    /// A value as it was read, until it is taken.
+    pub(in crate::settings) fn typed(&self, key: &str) -> Option<&Typed> {
+        self.0.get(key).map(|entry| &entry.typed)
+    }
+
     /// Where a value came from.
-    pub(super) fn origin(&self, key: &str) -> Origin {
+    pub(in crate::settings) fn origin(&self, key: &str) -> Origin {
         self.0.get(key).map_or(Origin::Default, |entry| entry.origin.clone())
     }
 

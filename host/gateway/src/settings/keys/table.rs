@@ -40,7 +40,8 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "Web pages that may open a WebSocket, compared exactly. Empty means pages of the same host only. In a \
          variable they are separated by commas.",
     )
-    .old(&[old("ALLOWED_ORIGINS")]),
+    .old(&[old("ALLOWED_ORIGINS")])
+    .reloaded(),
     Key::new(
         "server.cors_origins",
         Kind::Origins,
@@ -48,7 +49,7 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "Web pages of other hosts that may call the HTTP routes. Empty means none.",
     )
     .old(&[old("CORS_ALLOWED_ORIGINS")])
-    .later(),
+    .reloaded(),
     Key::new(
         "server.trusted_proxies",
         Kind::Networks,
@@ -146,7 +147,8 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         r#""100/1m""#,
         "Messages of one user in any window of that length. Refused ones do not count.",
     )
-    .old(&[Old { name: "RATE_LIMIT", part: Part::PerMinute }]),
+    .old(&[Old { name: "RATE_LIMIT", part: Part::PerMinute }])
+    .reloaded(),
     Key::new(
         "limits.admin",
         Kind::Rate,
@@ -156,7 +158,8 @@ pub(in crate::settings) const KEYS: &[Key] = &[
     .old(&[
         Old { name: "ADMIN_RATE_LIMIT", part: Part::PerMinute },
         Old { name: "ADMIN_RATE_WINDOW", part: Part::Window },
-    ]),
+    ])
+    .reloaded(),
     Key::new(
         "limits.public",
         Kind::Rate,
@@ -170,33 +173,38 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         r#""5m""#,
         "How often forgotten counters are swept out.",
     )
-    .old(&[old("RATE_LIMIT_CLEANUP_INTERVAL")]),
+    .old(&[old("RATE_LIMIT_CLEANUP_INTERVAL")])
+    .reloaded(),
     Key::new(
         "limits.connections_per_user",
         Kind::Count(1, 10_000),
         "10",
         "Open connections of one user.",
-    ),
+    )
+    .reloaded(),
     Key::new(
         "limits.max_message_size",
         Kind::Size(KIB, 64 * MIB),
         r#""1MiB""#,
         "Longest WebSocket message.",
     )
-    .old(&[old("MAX_MESSAGE_SIZE")]),
+    .old(&[old("MAX_MESSAGE_SIZE")])
+    .reloaded(),
     Key::new(
         "limits.max_content",
         Kind::Count(1, MIB),
         "10000",
         "Longest text of one user message, in characters. Not above max_message_size; when it is not written it \
          follows that down.",
-    ),
+    )
+    .reloaded(),
     Key::new(
         "limits.max_body",
         Kind::Size(KIB, 1_024 * MIB),
         r#""32MiB""#,
         "Longest body of an HTTP request.",
-    ),
+    )
+    .reloaded(),
     Key::new(
         "session.ttl",
         KEEP,
@@ -280,7 +288,8 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Text(100),
         r#""""#,
         "Id of the model for those who chose none. Empty means the first one.",
-    ),
+    )
+    .reloaded(),
     Key::new(
         "storage.engine",
         Kind::Choice(&["sqlite", "mongodb"]),
@@ -371,7 +380,8 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Filter,
         r#""info""#,
         "What is logged: a level for all, or directives for parts of the program.",
-    ),
+    )
+    .reloaded(),
     Key::new(
         "telemetry.metrics_networks",
         Kind::Networks,

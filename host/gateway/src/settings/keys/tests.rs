@@ -87,6 +87,7 @@ fn a_key_is_explained_under_each_of_its_names() {
       accepted: a number and a window such as "100/1m", from "1/24h" to "100000/10ms"
       default: "20/1m"
       variables: SLUICE_LIMITS__ADMIN, ADMIN_RATE_LIMIT (the number, per minute), ADMIN_RATE_WINDOW (the window)
+      reloaded on SIGHUP
     "#);
     assert_eq!(explain("ADMIN_RATE_WINDOW").as_ref(), Some(&told));
     assert_eq!(explain("SLUICE_LIMITS__ADMIN").as_ref(), Some(&told));

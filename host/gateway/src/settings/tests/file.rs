@@ -114,7 +114,8 @@ fn the_configuration_for_developers_needs_a_secret_and_nothing_else() {
 
     let loaded = load(&[path.into()], variables.into_iter());
 
-    let (settings, warnings) = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+    let Configured { settings, warnings, effective: _ } =
+        loaded.unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(warnings, []);
     assert!(settings.server.bind.ip().is_loopback());
     assert_eq!(settings.server.allowed_origins, Origins::Same);

@@ -1,0 +1,133 @@
+//! SIGHUP: reads the configuration again and puts in force what may change while the process runs.
+//!
+//! All of it or nothing: a configuration with any problem changes nothing. No connection is touched.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::signal::unix::Signal;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::gateway::Gateway;
+use crate::plugins::Loaded;
+use crate::rules::Rules;
+use crate::serve::routes_of;
+use crate::settings::{Configured, Effective, Plugin, Problems, Secret, Settings};
+use crate::telemetry::Level;
+
+/// Reads the whole configuration from where it was read at the start.
+pub(crate) type Reader = dyn Fn() -> Result<Configured, Problems> + Send + Sync;
+
+/// What the process was started with. Whatever is not reloaded is held against it.
+pub(crate) struct Started {
+    effective: Vec<Effective>,
+    secrets: Vec<Secret>,
+    plugins: Vec<Plugin>,
+}
+
+impl Started {
+    /// Keeps what a later configuration is compared with.
+    pub(crate) fn with(settings: &Settings, effective: Vec<Effective>) -> Self {
+        let (secrets, plugins) = (settings.auth.secrets.clone(), settings.plugins.clone());
+        Self { effective, secrets, plugins }
+    }
+
+    /// What is different in a way that only a restart brings into force: keys, and plugins by id.
+    fn needs_restart(&self, settings: &Settings, effective: &[Effective]) -> Vec<String> {
+        let changed = |now: &&Effective| {
+            let before = self.effective.iter().find(|before| before.key == now.key);
+            !now.reloaded && before.is_none_or(|before| before.value != now.value)
+        };
+        let mut needs: Vec<String> =
+            effective.iter().filter(changed).map(|now| now.key.to_owned()).collect();
+        // Masked secrets look alike.
+        if self.secrets != settings.auth.secrets && !needs.iter().any(|key| key.contains("secret"))
+        {
+            needs.push("auth.jwt_secret".to_owned());
+        }
+        let ids = self.plugins.iter().chain(&settings.plugins).map(|plugin| plugin.id.as_str());
+        let find = |plugins: &'_ [Plugin], id: &str| plugins.iter().position(|p| p.id == id);
+        for id in ids.collect::<std::collections::BTreeSet<_>>() {
+            let before = find(&self.plugins, id).map(|index| &self.plugins[index]);
+            let now = find(&settings.plugins, id).map(|index| &settings.plugins[index]);
+            if before != now {
+                needs.push(format!("plugins.{id}"));
+            }
+        }
+        needs
+    }
+}
+
+/// Reloads on request.
+pub(crate) struct Reload {
+    /// What it changes.
+    pub(crate) gateway: Arc<Gateway>,
+    /// Where configurations come from.
+    pub(crate) reader: Arc<Reader>,
+    /// The plugins there are for models.
+    pub(crate) loaded: BTreeMap<String, Loaded>,
+    /// What is logged.
+    pub(crate) level: Level,
+    /// What the process runs on.
+    pub(crate) started: Started,
+}
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reload")
+    }
+}
+
+impl Reload {
+    /// Reloads at each signal, until `drain`.
+    pub(crate) async fn run(self, mut hangup: Signal, drain: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = drain.cancelled() => return,
+                _ = hangup.recv() => self.reload().await,
+            }
+        }
+    }
+
+    async fn reload(&self) {
+        let reader = Arc::clone(&self.reader);
+        let read = tokio::task::spawn_blocking(move || reader()).await;
+        let Configured { settings, effective, warnings } = match read {
+            Ok(Ok(configured)) => configured,
+            Ok(Err(problems)) => {
+                for problem in problems.each() {
+                    tracing::error!(%problem, "not reloaded");
+                }
+                return tracing::error!("the configuration has problems, the one in force stays");
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::error!(error, "the configuration could not be read");
+            }
+        };
+        for warning in warnings {
+            tracing::warn!(%warning, "odd configuration");
+        }
+        let needs_restart = self.started.needs_restart(&settings, &effective);
+        let unknown = settings.models.iter().find(|model| !self.loaded.contains_key(&model.plugin));
+        if let Some(model) = unknown {
+            let (model, plugin) = (&model.id, &model.plugin);
+            tracing::error!(%model, plugin, "the model's plugin is not loaded, which needs a restart");
+            return tracing::error!("the configuration has problems, the one in force stays");
+        }
+        let Settings { server, limits, llm, models, telemetry, .. } = settings;
+        let rules =
+            Rules { limits, origins: server.allowed_origins, cors_origins: server.cors_origins };
+        let catalog = Catalog::new(routes_of(models, &self.loaded), llm.default_model);
+        let models = catalog.len();
+        self.gateway.rules.store(Arc::new(rules));
+        self.gateway.means.catalog.store(Arc::new(catalog));
+        self.level.set(&telemetry.level);
+        for key in needs_restart {
+            tracing::warn!(key, "changed, but needs a restart");
+        }
+        tracing::info!(models, "reloaded the configuration");
+    }
+}
