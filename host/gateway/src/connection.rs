@@ -2,6 +2,7 @@
 //!
 //! It keeps no frames waiting: what a reader has not taken yet stays in the session's log, and is merged when it comes to it.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use sluice_wire::server::{ClientLimits, ServerFrame};
 use tokio::sync::Notify;
 use tokio::time::{Instant as Deadline, timeout};
 
+use crate::accept::Line;
 use crate::admission::Permit;
 use crate::clock;
 use crate::fresh;
@@ -33,8 +35,10 @@ pub(crate) const MAX_FOLLOWED: usize = 16;
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(25);
 /// How long one may stay silent before the connection counts as lost.
 const SILENCE: Duration = Duration::from_mins(1);
-/// How long one frame may take to be taken off the socket.
+/// How long a peer may take nothing of what is being written to it. However little it takes, it reads, and may go on.
 const PROGRESS: Duration = Duration::from_secs(10);
+/// How often that is looked at while a write waits.
+const GLANCE: Duration = Duration::from_secs(1);
 /// How long the closing handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long before its token runs out a client is told.
@@ -72,6 +76,7 @@ type Outcome = Result<(), Farewell>;
 struct Connection {
     gateway: Arc<Gateway>,
     socket: WebSocket,
+    line: Line,
     id: ConnectionId,
     identity: Identity,
     follows: Vec<Follow>,
@@ -85,12 +90,13 @@ struct Connection {
 }
 
 /// Serves one socket until it closes.
-pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, arrival: Arrival) {
+pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, line: Line, arrival: Arrival) {
     let Arrival { identity, permit, session, position } = arrival;
     let (arrived, metrics) = (Deadline::now(), Arc::clone(&gateway.means.metrics));
     let mut connection = Connection {
         gateway,
         socket,
+        line,
         id: permit.connection(),
         identity,
         follows: Vec::new(),
@@ -148,6 +154,11 @@ impl Connection {
                 Some(CloseFrame { code: code.code(), reason: code.reason().into() })
             }
         };
+        if close.is_some()
+            && let Err(error) = self.line.make_room()
+        {
+            tracing::debug!(error = &error as &dyn Error, "could not make room for a farewell");
+        }
         let handshake = async {
             if let Some(frame) = close {
                 self.socket.send(Message::Close(Some(frame))).await?;
@@ -251,6 +262,9 @@ impl Connection {
                     pong = pong.at(follow.handle.id(), follow.journal.read(Log::head));
                 }
                 self.send(&pong).await
+            }
+            ClientFrame::Typing { session } => {
+                self.tell(session, Command::Typing { connection: self.id }).await
             }
             ClientFrame::Authenticate { token } => self.authenticate(&token).await,
         }
@@ -461,13 +475,23 @@ impl Connection {
     async fn write(&mut self, message: Message) -> Outcome {
         let (cut_off, drain) = (self.cut_off.clone(), self.gateway.drain.clone());
         tokio::select! {
-            written = timeout(PROGRESS, self.socket.send(message)) => match written {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(Farewell::Gone),
-                Err(_) => Err(Farewell::Close(CloseCode::SlowConsumer)),
-            },
+            biased;
+            written = self.socket.send(message) => written.map_err(|_| Farewell::Gone),
+            () = stuck(|| self.line.taken()) => Err(Farewell::Close(CloseCode::SlowConsumer)),
             code = cut_off.cut() => Err(Farewell::Close(code)),
             () = drain.cancelled() => Err(Farewell::Close(CloseCode::GoingAway)),
+        }
+    }
+}
+
+/// Until a count of bytes has not grown for too long.
+async fn stuck(bytes: impl Fn() -> u64) {
+    let (mut taken, mut since) = (bytes(), Deadline::now());
+    while since.elapsed() < PROGRESS {
+        tokio::time::sleep(GLANCE).await;
+        let now = bytes();
+        if now != taken {
+            (taken, since) = (now, Deadline::now());
         }
     }
 }
@@ -538,5 +562,37 @@ fn farewell_for(error: axum::Error) -> Farewell {
             Farewell::Close(CloseCode::Protocol)
         }
         _ => Farewell::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Just short of being stuck.
+    const NEARLY: Duration = Duration::from_secs(8);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_byte_now_and_then_is_not_stuck_and_one_that_takes_none_is() {
+        let (taken, started) = (AtomicU64::new(0), Deadline::now());
+        let waited = {
+            let slow = async {
+                for _ in 0..100 {
+                    tokio::time::sleep(NEARLY).await;
+                    taken.fetch_add(1, Ordering::Relaxed);
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = stuck(|| taken.load(Ordering::Relaxed)) => started.elapsed(),
+                () = slow => Duration::ZERO,
+            }
+        };
+
+        let read = 100 * NEARLY;
+        assert_eq!(taken.load(Ordering::Relaxed), 100);
+        assert!(waited >= read + PROGRESS && waited <= read + PROGRESS + 2 * GLANCE, "{waited:?}");
     }
 }

@@ -144,6 +144,8 @@ pub(crate) enum Command {
     Turn(Input),
     /// Another model is to answer from here on.
     SelectModel { asker: Asker, model: ModelId },
+    /// Somebody is writing: for the others who follow.
+    Typing { connection: ConnectionId },
     /// The user deleted the session: nothing of it goes on.
     Deleted,
     /// Nobody has needed the session for a while: it may leave memory, unless somebody came meanwhile.

@@ -58,6 +58,11 @@ pub enum ClientFrame {
         /// Whose head position to tell.
         session: Option<SessionId>,
     },
+    /// The user is writing.
+    Typing {
+        /// In which session; none means the one this connection used last.
+        session: Option<SessionId>,
+    },
     /// A new token for this connection.
     Authenticate {
         /// The token.
@@ -153,6 +158,7 @@ impl Envelope {
                 Ok(ClientFrame::ModelSelect { session, model: required(model, "model_id")? })
             }
             "ping" => Ok(ClientFrame::Ping { session }),
+            "typing_indicator" => Ok(ClientFrame::Typing { session }),
             "authenticate" => {
                 let token = self.token.filter(|token| !token.is_empty());
                 let token = required(token, "token")?;
@@ -161,7 +167,7 @@ impl Envelope {
                 }
                 Ok(ClientFrame::Authenticate { token })
             }
-            "file_upload" | "voice_message" | "help_request" | "typing_indicator" => {
+            "file_upload" | "voice_message" | "help_request" => {
                 Err((ErrorCode::Unsupported, "type"))
             }
             _ => Err((ErrorCode::InvalidFormat, "type")),

@@ -237,6 +237,11 @@ impl ServerFrame {
         Self::new("pong", Sender::System, at)
     }
 
+    /// Somebody else in the session is writing.
+    pub fn typing(sender: Sender, at: Instant) -> Self {
+        Self::new("typing_indicator", sender, at)
+    }
+
     /// Something the client should know; `kind` says what.
     pub fn notification(kind: &str, content: &str, at: Instant) -> Self {
         Self {

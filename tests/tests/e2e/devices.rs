@@ -146,3 +146,23 @@ async fn a_detached_session_is_heard_no_more() {
     let heard = desk.settled().await;
     assert!(heard.iter().all(|frame| kind(frame) != "ai_response"), "{heard:#?}");
 }
+
+#[tokio::test]
+async fn who_writes_is_shown_to_the_others_and_leaves_no_trace() {
+    let provider = FakeProvider::start().await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut phone = gateway.connect("alice").await;
+    let head = phone.ask("Hello").await.pieces.pop().expect("a piece");
+    let session = phone.session().to_owned();
+    let mut desk = gateway.follow("alice", &session).await;
+    desk.settled().await;
+
+    phone.send(&json!({ "type": "typing_indicator", "session_id": session })).await;
+    let writing = desk.next_frame().await;
+
+    assert_eq!(kind(&writing), "typing_indicator", "{writing}");
+    assert_eq!((&writing["session_id"], &writing["seq"]), (&json!(session), &head["seq"]));
+    assert_eq!(writing["sender"], "user");
+    assert!(phone.settled().await.is_empty(), "whoever writes knows");
+    assert_eq!(gateway.messages("alice", &session).await.len(), 2);
+}

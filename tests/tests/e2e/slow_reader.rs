@@ -24,7 +24,9 @@ impl Scene {
         let piece = "0123456789abcdef".repeat(1_024);
         let pieces = vec![piece.as_str(); PIECES];
         let provider = FakeProvider::playing(Script::halting(&pieces)).await;
-        let gateway = Setup::with(&provider).set("SLUICE_SERVER__SHUTDOWN_TIMEOUT", "12s");
+        let gateway = Setup::with(&provider)
+            .set("SLUICE_SERVER__SHUTDOWN_TIMEOUT", "12s")
+            .set("SLUICE_TELEMETRY__LEVEL", "debug");
         let gateway = gateway.start().await;
         let mut desk = gateway.connect("alice").await;
         desk.say("Everything you know").await;
@@ -80,4 +82,26 @@ async fn somebody_far_behind_is_heard_before_all_is_read() {
 
     provider.hung_up(1).await;
     assert_eq!(desk.answer_end().await["finish_reason"], "cancelled");
+}
+
+#[tokio::test]
+async fn somebody_who_reads_again_after_being_left_finds_why_and_gets_the_rest() {
+    let Scene { provider, gateway, mut desk, mut deaf, answer } = Scene::set().await;
+    provider.release(1);
+    desk.answer_end().await;
+
+    gateway.logged("code=4102").await;
+    let mut frames = deaf.frames_until("the close", |frame| frame.get("closed").is_some()).await;
+
+    assert_eq!(frames.pop().expect("the close")["closed"], 4102);
+    let last = frames.last().expect("some of the answer").clone();
+    let mut back = gateway.connect("alice").await;
+    back.send(&json!({
+        "type": "resume", "session_id": desk.session(), "epoch": last["epoch"], "seq": last["seq"]
+    }))
+    .await;
+    assert_eq!(back.next_frame().await["resumed"], true);
+    frames.extend(back.frames_until("the end", |frame| frame["finish_reason"].is_string()).await);
+    let heard: String = frames.iter().filter_map(|frame| frame["content"].as_str()).collect();
+    assert!(heard == answer, "all of it was heard, once");
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{ConnectInfo, Extension, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use sluice_chat::id::{Epoch, Position, Seq, SessionId};
 
 use super::{Refusal, Shared, bearer};
+use crate::accept::Line;
 use crate::admission::TurnedAway;
 use crate::connection::{self, Arrival};
 use crate::metrics::Limiter;
@@ -47,6 +48,7 @@ async fn open(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
+    Extension(line): Extension<Line>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let prepared = match asked {
@@ -63,6 +65,9 @@ async fn open(
                 Ok(upgrade) => upgrade,
                 Err(rejection) => return rejection.into_response(),
             };
+            if let Err(error) = line.narrow() {
+                tracing::debug!(%peer, error = &error as &dyn std::error::Error, "could not bound a socket's buffers");
+            }
             let limit = gateway.rules.load().limits.max_message_size;
             // Counted from here on, so that shutdown waits for sockets in the middle of their upgrade too.
             let tracked = gateway.tasks.token();
@@ -73,7 +78,7 @@ async fn open(
                 .max_frame_size(limit)
                 .protocols([PROTOCOL])
                 .on_upgrade(move |socket| async move {
-                    Box::pin(connection::run(gateway, socket, arrival)).await;
+                    Box::pin(connection::run(gateway, socket, line, arrival)).await;
                     drop(tracked);
                 })
         }

@@ -13,7 +13,7 @@ use sluice_chat::id::{
 };
 use sluice_chat::log::{Log, Written};
 use sluice_chat::turn::{
-    Asker, ConnectionId, Effect, Input, Mode, Question, Refusal, Saved, Say, Tenure, Turn,
+    Asker, ConnectionId, Effect, Input, Mode, Question, Refusal, Saved, Say, Sender, Tenure, Turn,
 };
 use sluice_wire::close::CloseCode;
 use sluice_wire::error::{ErrorBody, ErrorCode};
@@ -218,6 +218,7 @@ impl Session {
             }
             Command::Turn(input) => self.apply(input).await,
             Command::SelectModel { asker, model } => self.select_model(asker, model).await,
+            Command::Typing { connection } => self.relay_typing(connection),
             Command::Deleted => {
                 // What runs gets its end, though nothing can be stored any more.
                 self.apply(Input::Abandon).await;
@@ -484,6 +485,22 @@ impl Session {
         let head = self.scribe.read(Log::head);
         let frame = ServerFrame::error(body, asker.client.as_ref(), clock::now());
         self.whisper(asker, frame.at(&self.id, head));
+    }
+
+    /// Tells everybody else that somebody is writing. News of the moment: whoever has no room for it does without.
+    fn relay_typing(&self, writer: ConnectionId) {
+        let head = self.scribe.read(Log::head);
+        let others = self.followers.iter().filter(|(connection, _)| **connection != writer);
+        for (_, outbox) in others {
+            let frame = ServerFrame::typing(Sender::User, clock::now()).at(&self.id, head);
+            let (session, after) = (self.id.clone(), head.seq);
+            let _no_room = outbox.private.try_send(Private {
+                session,
+                after,
+                frame: Box::new(frame),
+                last: false,
+            });
+        }
     }
 
     /// Tells one connection alone. One that does not listen is cut off: it can resume and ask again.
