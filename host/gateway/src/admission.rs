@@ -5,14 +5,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use sluice_chat::id::{Instant, SessionId, UserId};
+use sluice_chat::id::{SessionId, UserId};
 use sluice_chat::turn::ConnectionId;
 use sluice_wire::close::CloseCode;
 
 use crate::session::{Activity, CutOff, Handle, Inbox};
+
+/// Places for sessions that are kept although nobody needs them.
+const SPARE: usize = 256;
 
 /// Sessions in memory, each with one task.
 #[derive(Debug, Default)]
@@ -65,13 +69,23 @@ impl Registry {
         self.sessions.remove_if(id, |_, held| held.speaks_to(activity));
     }
 
-    /// Lets sessions that were idle since `before` leave; their tasks put themselves away and are then taken out. Returns how
-    /// many go and how many stay.
-    pub(crate) fn sweep(&self, before: Instant) -> (usize, usize) {
+    /// Lets sessions leave that nobody needed for all of `ttl`; their tasks put themselves away and are then taken out. Returns
+    /// how many go and how many stay.
+    pub(crate) fn sweep(&self, now: tokio::time::Instant, ttl: Duration) -> (usize, usize) {
         let held = self.sessions.len();
-        let idle = self.sessions.iter().filter(|entry| entry.value().is_idle_since(before));
+        // What left since the sweep before: a day with many must not be paid for ever after.
+        if self.sessions.capacity() / 4 > held + SPARE {
+            self.sessions.shrink_to_fit();
+        }
+        let idle = self.sessions.iter().filter(|entry| entry.value().in_use(now).may_leave(ttl));
         let retired = idle.map(|entry| entry.value().retire()).count();
         (retired, held.saturating_sub(retired))
+    }
+
+    /// How many it could hold without asking for more memory.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.sessions.capacity()
     }
 }
 
@@ -235,15 +249,65 @@ mod tests {
         assert!(registry.get(&session("s"), &user("a")).is_none());
     }
 
+    /// Two users and many connections race for one session: it is begun once, belongs to whoever came first, and everybody of
+    /// that user gets the one task.
     #[test]
-    fn a_sweep_asks_idle_sessions_to_leave_and_not_those_somebody_holds() {
-        let registry = Registry::default();
-        let mut inboxes = Vec::new();
-        let held = registry.get_or_start(&session("held"), &user("a"), |inbox| inboxes.push(inbox));
-        drop(registry.get_or_start(&session("idle"), &user("a"), |inbox| inboxes.push(inbox)));
+    fn connections_that_race_for_a_session_get_one_task_and_one_owner() {
+        for round in 0..200 {
+            let (registry, id) = (Registry::default(), session(&format!("s{round}")));
+            let start = std::sync::Barrier::new(8);
+            let come = |number: usize| {
+                let owner = user(if number.is_multiple_of(2) { "a" } else { "b" });
+                start.wait();
+                let mut inbox = None;
+                let handle = registry.get_or_start(&id, &owner, |begun| inbox = Some(begun));
+                (owner, handle, inbox)
+            };
+            let come = &come;
+            let came: Vec<_> = std::thread::scope(|scope| {
+                let racing: Vec<_> =
+                    (0..8).map(|number| scope.spawn(move || come(number))).collect();
+                racing.into_iter().map(|one| one.join().unwrap()).collect()
+            });
 
-        assert_eq!(registry.sweep(Instant(0)), (0, 2), "none is idle for that long");
-        assert_eq!(registry.sweep(Instant(u64::MAX)), (1, 1));
-        drop(held);
+            let begun: Vec<_> = came.iter().filter_map(|(_, _, inbox)| inbox.as_ref()).collect();
+            assert_eq!(begun.len(), 1, "it was begun once");
+            let activity = begun[0].activity();
+            for (owner, handle, _) in &came {
+                let mine = handle.as_ref().is_some_and(|handle| handle.owner() == owner);
+                assert_eq!(mine, handle.is_some(), "nobody gets what is another user's");
+                assert!(handle.as_ref().is_none_or(|handle| handle.speaks_to(&activity)));
+            }
+            assert_eq!(came.iter().filter(|(_, handle, _)| handle.is_some()).count(), 4);
+        }
+    }
+
+    /// A task that is over takes itself out while somebody begins the one after it: the newer one stays, whichever comes first.
+    #[test]
+    fn an_old_task_that_leaves_late_takes_nothing_from_the_new_one() {
+        for round in 0..200 {
+            let (registry, id) = (Registry::default(), session(&format!("s{round}")));
+            let mut first = None;
+            registry.get_or_start(&id, &user("a"), |inbox| first = Some(inbox));
+            let old = first.take().unwrap().activity();
+            let start = std::sync::Barrier::new(2);
+
+            let second = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    start.wait();
+                    registry.remove(&id, &old);
+                });
+                start.wait();
+                let mut second = None;
+                registry.get_or_start(&id, &user("a"), |inbox| second = Some(inbox));
+                second
+            });
+
+            let second = second.expect("a new task");
+            let held = registry.get(&id, &user("a")).expect("the new one");
+            assert!(held.speaks_to(&second.activity()));
+            registry.remove(&id, &old);
+            assert_eq!(registry.len(), 1);
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::metrics::{Limiter, Seen};
 use crate::rate::{OverLimit, Windows};
 use crate::revocation::Revocations;
 use crate::rules::Rules;
-use crate::session::{self, Command, FollowRefused, Handle, Means};
+use crate::session::{self, Command, FollowRefused, Hall, Handle, Means};
 use crate::settings::{Auth, Network};
 use crate::{clock, fresh};
 
@@ -97,23 +97,19 @@ impl Gateway {
     }
 
     fn start_session(&self, id: &SessionId, owner: &UserId, fresh: bool) -> Option<Handle> {
-        self.registry.get_or_start(id, owner, |inbox| {
-            let means = Arc::clone(&self.means);
-            let (drain, halt) = (self.drain.clone(), self.halt.clone());
-            let (registry, id, activity) =
-                (Arc::clone(&self.registry), id.clone(), inbox.activity());
-            self.tasks.spawn(async move {
-                session::run(means, inbox, fresh, drain, halt).await;
-                registry.remove(&id, &activity);
-            });
-        })
+        let hall = Hall {
+            registry: &self.registry,
+            means: &self.means,
+            tasks: &self.tasks,
+            drain: &self.drain,
+            halt: &self.halt,
+        };
+        self.registry.get_or_start(id, owner, |inbox| session::begin(hall, inbox, fresh))
     }
 
     /// Lets idle sessions leave memory.
     pub(crate) fn sweep(&self, ttl: std::time::Duration) {
-        let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let before = Instant(clock::now().0.saturating_sub(ttl_ms));
-        let (removed, kept) = self.registry.sweep(before);
+        let (removed, kept) = self.registry.sweep(tokio::time::Instant::now(), ttl);
         self.means.metrics.sessions.swept(removed, kept);
         tracing::info!(removed, kept, "swept idle sessions");
     }

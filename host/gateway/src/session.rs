@@ -1,12 +1,11 @@
 //! A session: one task that owns a turn and a log, and the handle others speak to it by.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use sluice_archive::Archive;
 use sluice_chat::history::Budget;
-use sluice_chat::id::{Instant, ModelId, Position, Seq, SessionId, UserId};
+use sluice_chat::id::{ModelId, Position, Seq, SessionId, UserId};
 use sluice_chat::log::Bounds;
 use sluice_chat::turn::{Asker, ConnectionId, Input, Mode};
 use sluice_upstream::Upstream;
@@ -15,17 +14,20 @@ use sluice_wire::server::ServerFrame;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
+use crate::admission::Registry;
 use crate::ask::Patience;
 use crate::catalog::Catalog;
-use crate::clock;
 use crate::metrics::Metrics;
 
+mod idle;
 mod journal;
 mod task;
 
+pub(crate) use idle::{Activity, InUse};
 pub(crate) use journal::Journal;
-pub(crate) use task::run;
+use task::run;
 
 /// Commands that wait for a session. Beyond that the sender is told that the session is busy.
 const INBOX: usize = 64;
@@ -163,24 +165,6 @@ pub(crate) enum NotTaken {
     Over,
 }
 
-/// Whether a session may leave memory.
-#[derive(Debug, Default)]
-pub(crate) struct Activity {
-    running: AtomicBool,
-    last: AtomicU64,
-}
-
-impl Activity {
-    fn touch(&self) {
-        self.last.store(clock::now().0, Ordering::Relaxed);
-    }
-
-    fn set_running(&self, running: bool) {
-        self.running.store(running, Ordering::Release);
-        self.touch();
-    }
-}
-
 /// Speaks to a session's task. While anybody but the registry holds one, the session stays in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Handle {
@@ -217,8 +201,7 @@ impl Handle {
     /// `before` is the handle of the task that had the session until now: two never own it at a time.
     pub(crate) fn new(id: SessionId, owner: UserId, before: Option<&Self>) -> (Self, Inbox) {
         let (inbox, commands) = mpsc::channel(INBOX);
-        let activity = Arc::new(Activity::default());
-        activity.touch();
+        let activity = Arc::new(Activity::new());
         let gone = CancellationToken::new();
         let handle = Self {
             id: id.clone(),
@@ -266,11 +249,43 @@ impl Handle {
         self.inbox.is_closed()
     }
 
-    /// Whether nothing runs, nothing waits, nobody but the registry holds on, and that since `before`.
-    pub(crate) fn is_idle_since(&self, before: Instant) -> bool {
-        self.inbox.strong_count() == 1
-            && self.inbox.capacity() == INBOX
-            && !self.activity.running.load(Ordering::Acquire)
-            && self.activity.last.load(Ordering::Relaxed) < before.0
+    /// What the session is doing.
+    pub(crate) fn in_use(&self, now: tokio::time::Instant) -> InUse {
+        InUse {
+            held: self.inbox.strong_count() > 1,
+            waited_for: self.inbox.capacity() < INBOX,
+            running: self.activity.is_running(),
+            quiet: self.activity.quiet(now),
+        }
     }
 }
+
+/// Begins the task of a session, and takes it out of the registry when it is over.
+pub(crate) fn begin(hall: Hall<'_>, inbox: Inbox, fresh: bool) {
+    let Hall { registry, means, tasks, drain, halt } = hall;
+    let (registry, means) = (Arc::clone(registry), Arc::clone(means));
+    let (drain, halt) = (drain.clone(), halt.clone());
+    let (id, activity) = (inbox.id.clone(), inbox.activity());
+    tasks.spawn(async move {
+        run(means, inbox, fresh, drain, halt).await;
+        registry.remove(&id, &activity);
+    });
+}
+
+/// Where sessions live.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hall<'a> {
+    /// Those in memory.
+    pub(crate) registry: &'a Arc<Registry>,
+    /// What they work with.
+    pub(crate) means: &'a Arc<Means>,
+    /// Their tasks.
+    pub(crate) tasks: &'a TaskTracker,
+    /// Nothing new; answers finish.
+    pub(crate) drain: &'a CancellationToken,
+    /// Answers are cut short.
+    pub(crate) halt: &'a CancellationToken,
+}
+
+#[cfg(test)]
+mod tests;
