@@ -61,6 +61,16 @@ impl Gateway {
         (self.child, self.output, self.address) = launch(&setup, self.home.path()).await;
     }
 
+    /// Sets a variable for whatever is started from here on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.setup = self.setup.clone().set(name, value);
+    }
+
+    /// Runs another command of the binary in the same folder, to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        ended_in(&self.setup, self.home.path(), arguments).await
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
@@ -192,8 +202,12 @@ async fn launch(setup: &Setup, home: &Path) -> Running {
 /// Runs the binary in a new folder until it ends.
 pub(crate) async fn ended(setup: &Setup, arguments: &[&str]) -> Ended {
     let home = TempDir::new().expect("a folder for the test");
-    let mut command = command(setup, home.path());
-    command.args(arguments).args(setup.arguments(home.path())).stderr(Stdio::piped());
+    ended_in(setup, home.path(), arguments).await
+}
+
+async fn ended_in(setup: &Setup, home: &Path, arguments: &[&str]) -> Ended {
+    let mut command = command(setup, home);
+    command.args(arguments).args(setup.arguments(home)).stderr(Stdio::piped());
     let output = patiently("the process to end", command.output()).await.expect("it ran");
     Ended {
         code: output.status.code(),

@@ -8,18 +8,21 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sluice_chat::id::{AuditId, ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::id::{
+    AuditId, ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, ShareToken, UserId,
+};
 use sluice_chat::response_times::ResponseTimes;
 use sluice_chat::turn::Mode;
 use tokio::task::spawn_blocking;
 
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
+use crate::mark::Mark;
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
 use crate::reseal::{self, Resealed};
 use crate::review::{ReviewPage, ReviewRequest};
 use crate::seal::{Key, KeyId, Keys, Place, SealError};
-use crate::session::{PageRequest, SessionCursor, SessionPage, StoredSession};
+use crate::session::{PageRequest, SessionCursor, SessionPage, StoredSession, Swept};
 use crate::sqlite::Sqlite;
 use crate::tally::Totals;
 
@@ -360,6 +363,41 @@ impl Archive {
         after: Option<AuditId>,
     ) -> Result<AuditPage, StoreError> {
         ask!(self.audit(filter, limit, after))
+    }
+
+    /// Lets anybody read a session by a token, and says which: the one it is shared by already, or
+    /// else `token`. Of calls at the same time one is first, and all name its token.
+    pub async fn share_session(
+        &self,
+        session: &SessionId,
+        token: &ShareToken,
+    ) -> Result<ShareToken, ChangeError> {
+        ask!(self.share_session(session, token))
+    }
+
+    /// Makes a session's token worthless, if it had one.
+    pub async fn unshare_session(&self, session: &SessionId) -> Result<(), ChangeError> {
+        ask!(self.unshare_session(session))
+    }
+
+    /// Finds the session that is shared by this token.
+    pub async fn shared_session(
+        &self,
+        token: &ShareToken,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        ask!(self.shared_session(token))?.map(|stored| self.opened(stored)).transpose()
+    }
+
+    /// Looks at up to `limit` sessions and deletes those in which nothing was said since `before`,
+    /// whatever their fence. The walk goes on at [`Swept::next`].
+    pub async fn sweep_quiet(
+        &self,
+        after: Option<Mark>,
+        before: Instant,
+        now: Instant,
+        limit: usize,
+    ) -> Result<Swept, StoreError> {
+        ask!(self.sweep_quiet(after, before, now, limit))
     }
 
     /// An answer as it is stored.

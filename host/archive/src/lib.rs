@@ -5,8 +5,10 @@
 
 mod archive;
 mod audit;
+mod backup;
 mod checkpoint;
 mod error;
+mod mark;
 mod message;
 mod reseal;
 mod review;
@@ -18,7 +20,9 @@ mod word;
 
 pub use archive::Archive;
 pub use audit::{AuditEntry, AuditFilter, AuditPage};
+pub use backup::{Backup, BackupError, backup};
 pub use error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
+pub use mark::Mark;
 pub use message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
     NewMessage, Outcome, StoredMessage,
@@ -29,5 +33,5 @@ pub use review::{
     SessionSort,
 };
 pub use seal::{Form, Key, KeyId, Keys, SealError};
-pub use session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession};
+pub use session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession, Swept};
 pub use tally::Totals;

@@ -2,14 +2,11 @@
 //! anywhere and begun again, and whatever is done already is passed over.
 
 use crate::error::StoreError;
+use crate::mark::Mark;
 use crate::seal::SealError;
 
 /// Rows in one batch, which is one transaction.
 pub(crate) const BATCH: u64 = 500;
-
-/// Where a batch ended, in words of the engine's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark(pub(crate) String);
 
 /// What one batch did.
 #[derive(Debug, Default)]

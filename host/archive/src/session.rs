@@ -3,8 +3,10 @@
 use std::fmt;
 
 use sluice_chat::answer::Tokens;
-use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, ShareToken, UserId};
 use sluice_chat::turn::Mode;
+
+use crate::mark::Mark;
 
 use crate::message::MAX_PAGE;
 
@@ -47,6 +49,17 @@ pub struct StoredSession {
     pub message_count: u64,
     /// What all its answers cost.
     pub tokens: Tokens,
+    /// What anybody can read it by, while it is shared.
+    pub share: Option<ShareToken>,
+}
+
+/// Sessions that were deleted because they were old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// Which, and whose they were.
+    pub deleted: Vec<(SessionId, UserId)>,
+    /// Where the next sweep goes on, if there are sessions that were not looked at.
+    pub next: Option<Mark>,
 }
 
 /// Where a page of sessions ended. Opaque to clients; its text goes into `next_cursor`.

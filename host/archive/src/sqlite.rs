@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use sluice_chat::id::{AuditId, ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::id::{
+    AuditId, ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, ShareToken, UserId,
+};
 use sluice_chat::response_times::ResponseTimes;
 use sluice_chat::turn::Mode;
 use tokio::task::spawn_blocking;
@@ -27,16 +29,18 @@ use self::lock::{Lock, LockError};
 use self::message as messages;
 use self::reader::Readers;
 use self::schema::SchemaError;
+pub(crate) use self::schema::{connect_to_read, is_archive};
 use self::session as sessions;
 use self::writer::inbox::Inbox;
 use self::writer::{Write, Writer};
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
+use crate::mark::Mark;
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
-use crate::reseal::{Batch, Mark};
+use crate::reseal::Batch;
 use crate::review::{ReviewPage, ReviewRequest};
 use crate::seal::{KeyId, Keys};
-use crate::session::{SessionCursor, StoredSession};
+use crate::session::{SessionCursor, StoredSession, Swept};
 use crate::tally::Totals;
 
 /// An open file. Writes wait for a place when 256 others do; reads wait when three others run.
@@ -240,6 +244,41 @@ impl Sqlite {
     ) -> Result<(), ChangeError> {
         let session = session.clone();
         self.write(move |connection| sessions::delete(connection, &session, fence, now)).await
+    }
+
+    pub(crate) async fn share_session(
+        &self,
+        session: &SessionId,
+        token: &ShareToken,
+    ) -> Result<ShareToken, ChangeError> {
+        let (session, token) = (session.clone(), token.clone());
+        self.write(move |connection| sessions::share(connection, &session, &token)).await
+    }
+
+    pub(crate) async fn unshare_session(&self, session: &SessionId) -> Result<(), ChangeError> {
+        let session = session.clone();
+        self.write(move |connection| sessions::unshare(connection, &session)).await
+    }
+
+    pub(crate) async fn shared_session(
+        &self,
+        token: &ShareToken,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        let token = token.clone();
+        self.readers.read(move |connection| sessions::shared(connection, &token)).await
+    }
+
+    pub(crate) async fn sweep_quiet(
+        &self,
+        after: Option<Mark>,
+        before: Instant,
+        now: Instant,
+        limit: usize,
+    ) -> Result<Swept, StoreError> {
+        self.write(move |connection| {
+            sessions::sweep_quiet(connection, after.as_ref(), before, now, limit)
+        })
+        .await
     }
 
     pub(crate) async fn seal_keys(&self) -> Result<Vec<KeyId>, StoreError> {

@@ -2,7 +2,9 @@
 //! damage, never a default.
 
 use sluice_chat::answer::Ending;
-use sluice_chat::id::{AuditId, ClientMessageId, MessageId, ModelId, SessionId, UserId};
+use sluice_chat::id::{
+    AuditId, ClientMessageId, MessageId, ModelId, SessionId, ShareToken, UserId,
+};
 use sluice_chat::turn::{Mode, Sender};
 
 use crate::seal::KeyId;
@@ -27,7 +29,7 @@ macro_rules! worded_ids {
     )*};
 }
 
-worded_ids!(AuditId, UserId, SessionId, MessageId, ClientMessageId, ModelId, KeyId);
+worded_ids!(AuditId, UserId, SessionId, MessageId, ClientMessageId, ModelId, KeyId, ShareToken);
 
 impl Worded for Ending {
     fn word(&self) -> &str {

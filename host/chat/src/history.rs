@@ -1,5 +1,7 @@
 //! What of a conversation is sent along with the newest message, and what a conversation is called.
 
+use unicode_segmentation::UnicodeSegmentation as _;
+
 use crate::request::{Message, Role};
 
 /// One stored message, as far as context goes.
@@ -53,7 +55,8 @@ pub fn context(system_prompt: Option<&str>, spoken: &[Spoken], budget: Budget) -
 /// Most characters of a session's name.
 pub const NAME_CHARS: usize = 50;
 
-/// The name of a session that begins with this message: its first sentence, cut between words and never within a character.
+/// The name of a session that begins with this message: its first sentence, cut between words and never within what people take for
+/// one character.
 pub fn name(first_message: &str) -> String {
     let line = first_message.trim().lines().next().unwrap_or_default().trim();
     let sentence = line.split_inclusive(['.', '?', '!']).next().unwrap_or_default();
@@ -64,9 +67,15 @@ pub fn name(first_message: &str) -> String {
     if visible.chars().count() <= NAME_CHARS {
         return visible;
     }
-    let short: String = visible.chars().take(NAME_CHARS - 3).collect();
+    let mut left = NAME_CHARS - 3;
+    let fits = |grapheme: &&str| {
+        let after = left.checked_sub(grapheme.chars().count());
+        left = after.unwrap_or(0);
+        after.is_some()
+    };
+    let short: String = visible.graphemes(true).take_while(fits).collect();
     let cut = short.rsplit_once(' ').map_or(short.as_str(), |(words, _)| words);
-    format!("{}...", cut.trim_end())
+    if cut.is_empty() { "New Chat".to_owned() } else { format!("{}...", cut.trim_end()) }
 }
 
 #[cfg(test)]
@@ -142,5 +151,14 @@ mod tests {
         let long = name(&"ünïcödé wörds ".repeat(10));
         assert!(long.chars().count() <= NAME_CHARS && long.ends_with("wörds..."), "{long}");
         assert_eq!(name(&"é".repeat(60)).chars().count(), NAME_CHARS);
+    }
+
+    #[test]
+    fn a_name_is_never_cut_within_what_people_take_for_one_character() {
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(name(&family.repeat(20)), format!("{}...", family.repeat(9)));
+        let accented = "e\u{301}";
+        assert_eq!(name(&accented.repeat(60)), format!("{}...", accented.repeat(23)));
+        assert_eq!(name(&format!("a{}", "\u{301}".repeat(90))), "New Chat", "no part of it fits");
     }
 }

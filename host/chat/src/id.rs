@@ -58,6 +58,11 @@ text_id!(
     AuditId, max 64
 );
 
+text_id!(
+    /// What lets anybody read a session that its owner shared. Nobody can guess it.
+    ShareToken, max 64
+);
+
 /// Place of an event in its session's log: dense, one more per event, the same for everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub u64);

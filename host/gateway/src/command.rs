@@ -8,8 +8,10 @@ use std::process::ExitCode;
 
 use crate::settings::{self, Configured, Problems, Settings};
 
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod plugin;
+pub(crate) mod reseal;
 pub(crate) mod serve;
 pub(crate) mod token;
 

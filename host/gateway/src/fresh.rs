@@ -1,6 +1,6 @@
 //! Fresh names that nobody can guess.
 
-use sluice_chat::id::{AuditId, MessageId, SessionId};
+use sluice_chat::id::{AuditId, MessageId, SessionId, ShareToken};
 use uuid::Uuid;
 
 /// A session's id: 32 random hexadecimal digits.
@@ -16,6 +16,12 @@ pub(crate) fn message() -> MessageId {
 /// An id for a line of the record of what operators do; ids made later sort later.
 pub(crate) fn audit() -> AuditId {
     AuditId::parse(&Uuid::now_v7().simple().to_string()).expect("a uuid is a valid id")
+}
+
+/// What a session is shared by: 32 random hexadecimal digits.
+pub(crate) fn share() -> ShareToken {
+    ShareToken::parse(&format!("{:032x}", rand::random::<u128>()))
+        .expect("digits are a valid token")
 }
 
 /// Names one failure in the log and to the client.

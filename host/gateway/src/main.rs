@@ -22,12 +22,14 @@ mod metrics;
 mod plugins;
 mod rate;
 mod reload;
+mod retention;
 mod revocation;
 mod routes;
 mod rules;
 mod serve;
 mod session;
 mod settings;
+mod storage;
 mod telemetry;
 
 /// A self-hosted gateway between chat clients and large language models.
@@ -67,6 +69,19 @@ enum Command {
         #[command(flatten)]
         wanted: command::token::Wanted,
     },
+    /// Copies the archive to a new file, while the gateway may be running.
+    Backup {
+        #[command(flatten)]
+        config: ConfigFiles,
+        /// Where the copy goes; nothing may be there.
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Seals everything that is stored under the current key. The gateway must not be running.
+    Reseal {
+        #[command(flatten)]
+        config: ConfigFiles,
+    },
     /// Looks at plugins.
     Plugin {
         #[command(subcommand)]
@@ -89,6 +104,8 @@ fn main() -> ExitCode {
         Command::Check { explain: Some(key), .. } => command::check::explain(&key),
         Command::Check { config, explain: None } => command::check::run(&config.files),
         Command::Token { config, wanted } => command::token::run(&config.files, &wanted),
+        Command::Backup { config, to } => command::backup::run(&config.files, &to),
+        Command::Reseal { config } => command::reseal::run(&config.files),
         Command::Plugin { command } => command::plugin::run(&command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout());

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sluice_archive::{Archive, OpenError};
 use sluice_chat::history::Budget;
 use sluice_chat::log::Bounds;
 use sluice_sandbox::{Sandbox, SandboxSettings};
@@ -29,11 +28,13 @@ use crate::metrics::Metrics;
 use crate::plugins::{self, Loaded, PluginError, Shelf};
 use crate::rate::Windows;
 use crate::reload::{Reader, Reload, Started};
+use crate::retention;
 use crate::revocation::Revocations;
 use crate::routes::{self, HostCheck};
 use crate::rules::Rules;
 use crate::session::Means;
 use crate::settings::{Jwks, Model, Plugin, Settings};
+use crate::storage::{self, StorageError};
 use crate::telemetry::Level;
 
 /// Bytes of frames that a session keeps for replay beside its running answer.
@@ -50,7 +51,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub(crate) enum ServeError {
     /// The archive cannot be had.
     #[error(transparent)]
-    Archive(OpenError),
+    Archive(StorageError),
     /// The address cannot be had.
     #[error(
         "cannot listen on {address}; is another gateway running there? choose another with server.bind or SERVER_PORT"
@@ -142,11 +143,8 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         telemetry,
     } = settings;
     // The archive first: its lock tells a second gateway on the same data at once.
-    let path = storage.path.clone();
-    let archive = tokio::task::spawn_blocking(move || Archive::open(&path))
-        .await
-        .map_err(|error| internal(error.into()))?
-        .map_err(ServeError::Archive)?;
+    let retention = storage.retention;
+    let archive = storage::open(storage).await.map_err(ServeError::Archive)?;
     let listener = accept::listen(server.bind)
         .map_err(|source| ServeError::Listen { address: server.bind, source })?;
     let address = listener.local_addr().map_err(|error| internal(error.into()))?;
@@ -220,6 +218,9 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let (swept, ruled) = (Arc::clone(&gateway), Arc::clone(&gateway));
     let interval = move || ruled.rules.load().limits.cleanup_interval;
     services.spawn(every(interval, gateway.drain.clone(), move || swept.sweep_limits()));
+    if let Some(retention) = retention {
+        services.spawn(retention::run(Arc::clone(&gateway), retention, gateway.drain.clone()));
+    }
     // Before anybody learns that there is something to stop.
     let mut stop = Stop::listen().map_err(|error| internal(error.into()))?;
     let hangup = signal(SignalKind::hangup()).map_err(|error| internal(error.into()))?;

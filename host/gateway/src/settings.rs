@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sluice_archive::Keys;
 use sluice_chat::id::ModelId;
 use sluice_upstream::Document;
 use url::Url;
@@ -168,6 +169,10 @@ pub(crate) struct Llm {
 pub(crate) struct Storage {
     /// The database file. A relative path is meant from the working directory.
     pub(crate) path: PathBuf,
+    /// What seals what is stored.
+    pub(crate) keys: Keys,
+    /// How long conversations are kept in which nothing is said; for good when absent.
+    pub(crate) retention: Option<Duration>,
 }
 
 /// Running plugins.

@@ -3,6 +3,7 @@
 //! A module that is named `needs_…` needs a program that not every machine has; `cargo sluice test` brings it.
 
 mod admin;
+mod backup;
 mod bad_input;
 mod cancel;
 mod closing;
@@ -27,5 +28,7 @@ mod rest;
 mod restart;
 mod resume;
 mod sandbox;
+mod sealed;
+mod shared;
 mod slow_reader;
 mod streaming;

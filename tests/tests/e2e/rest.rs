@@ -236,3 +236,21 @@ async fn a_long_conversation_is_read_in_large_pages_without_a_hole() {
     assert_eq!(pages.concat().len(), 2 * TURNS);
     assert_eq!(asked, expected);
 }
+
+#[tokio::test]
+async fn a_conversation_that_was_quiet_for_too_long_is_deleted() {
+    let provider = FakeProvider::start().await;
+    let setup = Setup::with(&provider).set("SLUICE_STORAGE__RETENTION", "1s");
+    let gateway = setup.start().await;
+    let mut alice = gateway.connect("alice").await;
+    alice.ask("Remember me").await;
+    let session = alice.session().to_owned();
+
+    let told = alice.next_of("error").await;
+
+    assert_eq!(told["error"]["code"], "SESSION_CLOSED", "{told}");
+    assert_eq!(gateway.get("alice", "/sessions").await["count"], 0);
+    let path = format!("/chatbox/sessions/{session}");
+    let reply = gateway.call("GET", &path).bearer(&gateway.token("alice")).send().await;
+    assert_eq!(reply.status, 404, "{}", reply.body);
+}

@@ -61,6 +61,12 @@ pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Whether the file is one of ours, of whatever version.
+pub(crate) fn is_archive(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |r| r.get(0))?;
+    Ok(application == APPLICATION_ID)
+}
+
 /// Brings the file to today's layout, or says why it must not be touched.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     let known = STEPS.len();

@@ -10,8 +10,9 @@ use super::column::{Unsigned, Word};
 use super::message::read as read_metadata;
 use super::schema;
 use crate::error::StoreError;
+use crate::mark::Mark;
 use crate::message::{Metadata, metadata_text};
-use crate::reseal::{Batch, Mark};
+use crate::reseal::Batch;
 use crate::seal::{KeyId, Keys, Place, SealError};
 
 /// The keys that sealed something.
@@ -148,7 +149,8 @@ fn batch(limit: u64, keys: impl ExactSizeIterator<Item = i64>) -> Batch {
     Batch { looked_at, next: last.map(|key| Mark(key.to_string())), ..Batch::default() }
 }
 
-fn place(after: Option<&Mark>) -> i64 {
+/// The key after which a walk goes on.
+pub(crate) fn place(after: Option<&Mark>) -> i64 {
     after.and_then(|mark| mark.0.parse().ok()).unwrap_or(i64::MIN)
 }
 

@@ -2,12 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use sluice_chat::answer::Tokens;
-use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, UserId};
+use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, ShareToken, UserId};
 use sluice_chat::turn::Mode;
 
 use super::column::{Unsigned, Word};
+use super::sealing::place;
 use crate::error::{ChangeError, StoreError};
-use crate::session::{SessionCursor, StoredSession};
+use crate::mark::Mark;
+use crate::session::{SessionCursor, StoredSession, Swept};
 
 /// What a write has to know of a session before it may change it.
 pub(crate) struct Claim {
@@ -209,14 +211,83 @@ pub(crate) fn delete(
     now: Instant,
 ) -> Result<(), ChangeError> {
     let key = writable(connection, session, fence)?;
+    Ok(delete_now(connection, key, now)?)
+}
+
+fn delete_now(connection: &Connection, key: i64, now: Instant) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM messages WHERE session = ?1")?.execute([key])?;
     connection
         .prepare_cached(
-            "UPDATE sessions SET name = NULL, message_count = 0, in_use = 0, deleted = ?2
+            "UPDATE sessions SET name = NULL, share = NULL, message_count = 0, in_use = 0,
+                 deleted = ?2
              WHERE key = ?1",
         )?
         .execute((key, Unsigned(now.0)))?;
     Ok(())
+}
+
+/// Gives a session a token, unless it has one, and says which it has.
+pub(crate) fn share(
+    connection: &Connection,
+    session: &SessionId,
+    token: &ShareToken,
+) -> Result<ShareToken, ChangeError> {
+    let shared: Option<Word<ShareToken>> = connection
+        .prepare_cached(
+            "UPDATE sessions SET share = coalesce(share, ?2)
+             WHERE id = ?1 AND deleted IS NULL RETURNING share",
+        )?
+        .query_row((Word(session), Word(token)), |row| row.get(0))
+        .optional()?;
+    shared.map(|token| token.0).ok_or(ChangeError::Gone)
+}
+
+/// Takes a session's token away.
+pub(crate) fn unshare(connection: &Connection, session: &SessionId) -> Result<(), ChangeError> {
+    let changed = connection
+        .prepare_cached("UPDATE sessions SET share = NULL WHERE id = ?1 AND deleted IS NULL")?
+        .execute([Word(session)])?;
+    if changed == 0 { Err(ChangeError::Gone) } else { Ok(()) }
+}
+
+/// Reads the session of a token.
+pub(crate) fn shared(
+    connection: &Connection,
+    token: &ShareToken,
+) -> rusqlite::Result<Option<StoredSession>> {
+    connection
+        .prepare_cached("SELECT * FROM sessions WHERE share = ?1")?
+        .query_row([Word(token)], stored)
+        .optional()
+}
+
+/// Looks at some sessions and deletes the quiet ones.
+pub(crate) fn sweep_quiet(
+    connection: &Connection,
+    after: Option<&Mark>,
+    before: Instant,
+    now: Instant,
+    limit: usize,
+) -> Result<Swept, StoreError> {
+    let most = Unsigned(u64::try_from(limit).unwrap_or(u64::MAX));
+    let mut statement = connection.prepare_cached(
+        "SELECT key, id, owner, deleted IS NULL AND last_activity < ?3 AS quiet FROM sessions
+         WHERE key > ?1 ORDER BY key LIMIT ?2",
+    )?;
+    let rows: Vec<(i64, SessionId, UserId, bool)> = statement
+        .query_map((place(after), most, Unsigned(before.0)), |row| {
+            let id = row.get::<_, Word<SessionId>>("id")?.0;
+            let owner = row.get::<_, Word<UserId>>("owner")?.0;
+            Ok((row.get("key")?, id, owner, row.get("quiet")?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|last| Mark(last.0.to_string()));
+    let mut deleted = Vec::new();
+    for (key, id, owner, _) in rows.into_iter().filter(|row| row.3) {
+        delete_now(connection, key, now)?;
+        deleted.push((id, owner));
+    }
+    Ok(Swept { deleted, next })
 }
 
 /// A user's sessions from the cursor on, at most `limit`.
@@ -272,5 +343,6 @@ pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
             output: row.get::<_, Unsigned>("output_tokens")?.0,
             estimated: row.get("tokens_estimated")?,
         },
+        share: row.get::<_, Option<Word<ShareToken>>>("share")?.map(|token| token.0),
     })
 }

@@ -2,10 +2,12 @@
 
 mod answer;
 mod append;
+mod backup;
 mod commit;
 mod model;
 mod open;
 mod review;
 mod sealed;
 mod session;
+mod shared;
 mod support;

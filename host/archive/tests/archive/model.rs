@@ -193,6 +193,7 @@ fn begun(message: &NewMessage) -> Row {
         assisted: false,
         message_count: 0,
         tokens: Tokens::default(),
+        share: None,
     };
     Row { stored, in_use: true, messages: BTreeMap::new() }
 }

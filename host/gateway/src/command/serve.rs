@@ -39,7 +39,11 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
             }
             Exit::Configuration.into()
         }
-        Err(error @ (ServeError::Archive(_) | ServeError::Listen { .. })) => {
+        Err(ServeError::Archive(error)) => {
+            tell(chain(&error));
+            error.exit().into()
+        }
+        Err(error @ ServeError::Listen { .. }) => {
             tell(chain(&error));
             Exit::Unavailable.into()
         }

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use sluice_archive::{
     ChangeError, MAX_PAGE, SessionCursor, StoreError, StoredMessage, StoredSession,
 };
-use sluice_chat::id::{Instant, Seq, SessionId, UserId};
+use sluice_chat::id::{Instant, Seq, SessionId, ShareToken, UserId};
 use sluice_wire::server::{UsageBody, timestamp};
 
 use super::{Caller, Refusal, Shared};
-use crate::clock;
 use crate::gateway::Gateway;
 use crate::metrics::Operation;
+use crate::{clock, fresh};
 
 /// Sessions on a page, unless asked otherwise, and at most.
 const SESSIONS: usize = 100;
@@ -33,6 +33,8 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/sessions/{id}", get(show).patch(rename).delete(delete))
         .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/messages", get(messages))
+        .route("/sessions/{id}/share", post(share).delete(unshare))
+        .route("/shared/{token}", get(shared))
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +72,9 @@ pub(super) struct SessionMeta {
     /// Seconds; of a session that goes on, until now.
     duration: u64,
     total_tokens: u64,
+    /// What anybody can read it by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_token: Option<String>,
 }
 
 impl From<StoredSession> for SessionMeta {
@@ -88,6 +93,7 @@ impl From<StoredSession> for SessionMeta {
             is_active: stored.ended.is_none(),
             duration: until.0.saturating_sub(stored.created.0) / 1_000,
             total_tokens: stored.tokens.total(),
+            share_token: stored.share.map(|token| token.to_string()),
         }
     }
 }
@@ -214,16 +220,24 @@ async fn messages(
 ) -> Result<Json<MessageList>, Refusal> {
     let Query(page) = page?;
     let stored = find(&gateway, &id, &user).await?;
+    page_of(&gateway, &stored.id, page).await.map(Json)
+}
+
+async fn page_of(
+    gateway: &Gateway,
+    session: &SessionId,
+    page: MessagePage,
+) -> Result<MessageList, Refusal> {
     let limit = page.limit.unwrap_or(MESSAGES).clamp(1, MAX_MESSAGES);
     // One more than asked for tells whether there is a page before this one.
-    let read = gateway.means.archive.messages(&stored.id, page.before.map(Seq), limit + 1).await;
+    let read = gateway.means.archive.messages(session, page.before.map(Seq), limit + 1).await;
     let mut found = read.map_err(|error| unreadable(&error))?;
     let more = found.len() > limit;
     if more {
         found.remove(0);
     }
     let before = found.first().filter(|_| more).map(|oldest| oldest.seq.0);
-    Ok(Json(MessageList { messages: found.into_iter().map(Msg::from).collect(), before }))
+    Ok(MessageList { messages: found.into_iter().map(Msg::from).collect(), before })
 }
 
 #[derive(Debug, Deserialize)]
@@ -277,6 +291,64 @@ async fn delete(
     deleted.await.map_err(unchanged)?;
     gateway.forget_session(&stored.id, &user);
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Serialize)]
+struct Share {
+    share_token: String,
+}
+
+/// Lets anybody read a session who knows its token. Shared once, it keeps its token.
+async fn share(
+    State(gateway): State<Shared>,
+    Caller(user): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Share>, Refusal> {
+    let stored = find(&gateway, &id, &user).await?;
+    let shared = gateway.means.archive.share_session(&stored.id, &fresh::share()).await;
+    Ok(Json(Share { share_token: shared.map_err(unchanged)?.to_string() }))
+}
+
+/// Makes the token worthless; the next one is another.
+async fn unshare(
+    State(gateway): State<Shared>,
+    Caller(user): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let stored = find(&gateway, &id, &user).await?;
+    gateway.means.archive.unshare_session(&stored.id).await.map_err(unchanged)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Serialize)]
+struct SharedView {
+    session_id: String,
+    name: String,
+    /// Oldest first.
+    messages: Vec<Msg>,
+    /// Cursor of the page before this one, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+}
+
+/// What a shared session says, to anybody, a page at a time. What its owner's client calls the messages stays out.
+async fn shared(
+    State(gateway): State<Shared>,
+    Path(token): Path<String>,
+    page: Result<Query<MessagePage>, QueryRejection>,
+) -> Result<Json<SharedView>, Refusal> {
+    let Query(page) = page?;
+    let token = ShareToken::parse(&token).ok_or(Refusal::NotFound)?;
+    let found = gateway.means.archive.shared_session(&token).await;
+    let stored = found.map_err(|error| unreadable(&error))?.ok_or(Refusal::NotFound)?;
+    let page = MessagePage { limit: Some(page.limit.unwrap_or(MAX_MESSAGES)), ..page };
+    let MessageList { mut messages, before } = page_of(&gateway, &stored.id, page).await?;
+    for message in &mut messages {
+        message.client_message_id = None;
+        message.metadata.clear();
+    }
+    let (session_id, name) = (stored.id.to_string(), stored.name.unwrap_or_default());
+    Ok(Json(SharedView { session_id, name, messages, before }))
 }
 
 /// The caller's session of that id.

@@ -10,12 +10,14 @@ mod slot;
 mod unknown;
 pub(super) mod values;
 
+use sluice_archive::{Form, Key, Keys};
 use sluice_chat::id::ModelId;
 
 use self::model::Written;
 use self::values::Values;
 use super::effective::{self, Effective};
 use super::problem::{Findings, Origin, Problem, quoted};
+use super::secret::Secret;
 use super::secret::vault::Vault;
 use super::sources::Sources;
 use super::{Limits, Llm, LogFormat, Sandbox, Server, Session, Settings, Storage, Telemetry};
@@ -55,7 +57,7 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Vec<Effective
         limits: limits(&mut values),
         session: session(&mut values),
         llm: llm(&mut values, default_model),
-        storage: Storage { path: values.path("storage.sqlite.path") },
+        storage: storage(&mut values, findings),
         sandbox: sandbox(&mut values),
         plugins: plugins.sound,
         models: models.into_iter().map(|written| written.model).collect(),
@@ -107,6 +109,28 @@ fn llm(values: &mut Values, default_model: Option<ModelId>) -> Llm {
         idle_timeout: values.duration("llm.idle_timeout"),
         connect_timeout: values.duration("llm.connect_timeout"),
         default_model,
+    }
+}
+
+fn storage(values: &mut Values, findings: &mut Findings) -> Storage {
+    let (current, previous) = ("storage.encryption_key", "storage.previous_encryption_keys");
+    let mut keys = |key: &str| {
+        let origin = values.origin(key);
+        let parse = |secret: Secret| {
+            let (key_itself, form) = Key::parse(secret.expose())?;
+            if form == Form::Raw {
+                let text = "is 32 characters as they are typed; `openssl rand -base64 32` makes a better key";
+                findings.warning(key, origin.clone(), text);
+            }
+            Some(key_itself)
+        };
+        values.secrets(key).into_iter().filter_map(parse).collect::<Vec<Key>>()
+    };
+    let keys = Keys { current: keys(current).pop(), previous: keys(previous) };
+    Storage {
+        path: values.path("storage.sqlite.path"),
+        keys,
+        retention: Some(values.duration("storage.retention")).filter(|time| !time.is_zero()),
     }
 }
 

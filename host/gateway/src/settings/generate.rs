@@ -93,7 +93,7 @@ pub(super) fn sluice_toml() -> String {
 fn entry(key: &Key) -> String {
     let effect = match key.effect {
         Effect::Later => " No effect yet.",
-        Effect::Now | Effect::Refused(_) => "",
+        Effect::Now => "",
     };
     let reload = if key.reloaded { " Reloaded on SIGHUP." } else { "" };
     let text = comment(&format!("{}{effect}{reload}", key.text));
@@ -156,7 +156,7 @@ Each makes a plugin `provider-<n>` and a model, after those of the files.
 fn row(key: &Key) -> String {
     let effect = match key.effect {
         Effect::Later => " No effect yet.",
-        Effect::Now | Effect::Refused(_) => "",
+        Effect::Now => "",
     };
     let reload = if key.reloaded { " Reloaded on SIGHUP." } else { "" };
     format!(

@@ -58,8 +58,6 @@ pub(super) enum Effect {
     Now,
     /// Nothing yet: a warning.
     Later,
-    /// Ignoring it would break a promise, so the gateway does not start. Says why.
-    Refused(&'static str),
 }
 
 impl Key {
@@ -89,11 +87,6 @@ impl Key {
 
     const fn later(mut self) -> Self {
         self.effect = Effect::Later;
-        self
-    }
-
-    const fn refused(mut self, why: &'static str) -> Self {
-        self.effect = Effect::Refused(why);
         self
     }
 
@@ -165,7 +158,6 @@ fn explain_key(key: &Key) -> String {
     let effect = match key.effect {
         Effect::Now => "",
         Effect::Later => "\n  no effect yet",
-        Effect::Refused(why) => &format!("\n  refused: {why}"),
     };
     let reload = if key.reloaded { "\n  reloaded on SIGHUP" } else { "" };
     format!(

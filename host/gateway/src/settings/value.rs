@@ -14,6 +14,7 @@ pub(super) mod size;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sluice_archive::Key;
 use url::Url;
 
 use self::network::Network;
@@ -62,12 +63,14 @@ pub(super) enum Kind {
     Routes,
     /// A secret, or nothing.
     Secret,
-    /// Any number of secrets.
-    Secrets,
     /// A secret that signs tokens, or nothing.
     SigningSecret,
     /// Any number of those.
     SigningSecrets,
+    /// A key that seals what is stored, or nothing.
+    SealingKey,
+    /// Any number of those.
+    SealingKeys,
 }
 
 /// A value that was read. Which variant comes out of which [`Kind`] is fixed in [`Kind::read`].
@@ -101,6 +104,9 @@ pub(super) enum Typed {
 
 /// Why a value was not taken, one sentence each, each going on from the key's name.
 type Wrongs = Vec<String>;
+
+/// What a key that seals may be, in words.
+const SEALING_KEY: &str = r#""base64:…" or "hex:…" of 32 random bytes (`openssl rand -base64 32` makes some), or 32 raw characters"#;
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -147,12 +153,12 @@ impl Kind {
             }
             Self::Filter => parsed(raw, filter, "is not a log level").map(Typed::Text),
             Self::Routes => raw.object().map(Typed::Routes).map_err(type_wrong),
-            Self::Secret | Self::SigningSecret => {
+            Self::Secret | Self::SigningSecret | Self::SealingKey => {
                 let text = raw.text().map_err(type_wrong)?;
                 let found = self.open(text, vault)?;
                 Ok(Typed::Secrets(found.into_iter().collect()))
             }
-            Self::Secrets | Self::SigningSecrets => {
+            Self::SigningSecrets | Self::SealingKeys => {
                 let found = each(raw, |text| self.open(text, vault))?;
                 Ok(Typed::Secrets(found.into_iter().flatten().collect()))
             }
@@ -202,7 +208,6 @@ impl Kind {
             }
             Self::Routes => "a table of lists of plugins, one for each event".into(),
             Self::Secret => r#"a secret, "env:VAR" or "file:PATH""#.into(),
-            Self::Secrets => r#"a list of secrets, "env:VAR" or "file:PATH""#.into(),
             Self::SigningSecret => format!(
                 r#"at least {} random characters (`{}` makes some), "env:VAR" or "file:PATH""#,
                 strength::LEAST_CHARACTERS,
@@ -212,6 +217,10 @@ impl Kind {
                 r#"a list of secrets of at least {} characters, "env:VAR" or "file:PATH""#,
                 strength::LEAST_CHARACTERS
             ),
+            Self::SealingKey => format!("{SEALING_KEY}, \"env:VAR\" or \"file:PATH\""),
+            Self::SealingKeys => {
+                format!("a list of keys, each {SEALING_KEY}, \"env:VAR\" or \"file:PATH\"")
+            }
         }
     }
 
@@ -219,6 +228,10 @@ impl Kind {
     fn open(self, text: &str, vault: &Vault<'_>) -> Result<Option<Secret>, Wrongs> {
         let found = vault.open(text).map_err(|locked| vec![locked.to_string()])?;
         let signs = matches!(self, Self::SigningSecret | Self::SigningSecrets);
+        let seals = matches!(self, Self::SealingKey | Self::SealingKeys);
+        if seals && found.as_ref().is_some_and(|secret| Key::parse(secret.expose()).is_none()) {
+            return Err(vec!["is no key of 32 bytes".into()]);
+        }
         let weak: Wrongs = found
             .iter()
             .filter(|_| signs)

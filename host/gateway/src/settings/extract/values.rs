@@ -154,9 +154,6 @@ fn read(key: &'static Key, sources: &Sources, vault: &Vault<'_>, findings: &mut 
             Effect::Later => {
                 findings.warning(key.name, entry.origin.clone(), "has no effect yet");
             }
-            Effect::Refused(why) => {
-                findings.problem(Problem::new(key.name, entry.origin.clone(), why));
-            }
         }
     }
     entry

@@ -14,9 +14,6 @@ const WAIT: Kind = Kind::Duration(10, HOUR);
 /// How long something is kept, or how often it is swept.
 const KEEP: Kind = Kind::Duration(10, 30 * DAY);
 
-const UNSEALED: &str = "encryption is not available yet, and messages would be stored readable; leave the key out to \
-                        accept that";
-
 /// Every key outside `[plugins.ID]` and `[[models]]`.
 pub(in crate::settings) const KEYS: &[Key] = &[
     Key::new(
@@ -299,19 +296,24 @@ pub(in crate::settings) const KEYS: &[Key] = &[
     ),
     Key::new(
         "storage.encryption_key",
-        Kind::Secret,
+        Kind::SealingKey,
         r#""""#,
-        "Seals what is stored. Refused as long as nothing is sealed.",
+        "Seals what people say and what conversations are called. Empty means that it is stored readable. What was \
+         stored before stays as it is until `sluice reseal`.",
     )
-    .old(&[old("ENCRYPTION_KEY")])
-    .refused(UNSEALED),
+    .old(&[old("ENCRYPTION_KEY")]),
     Key::new(
         "storage.previous_encryption_keys",
-        Kind::Secrets,
+        Kind::SealingKeys,
         "[]",
-        "Keys that still open what they sealed. Refused as long as nothing is sealed.",
-    )
-    .refused(UNSEALED),
+        "Keys that still open what they sealed, until `sluice reseal` has sealed it under the current one.",
+    ),
+    Key::new(
+        "storage.retention",
+        Kind::Duration(0, 36_500 * DAY),
+        r#""0s""#,
+        "Conversations in which nothing was said for that long are deleted. 0s keeps them for good.",
+    ),
     Key::new(
         "storage.sqlite.path",
         Kind::Path,

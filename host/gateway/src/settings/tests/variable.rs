@@ -29,6 +29,24 @@ fn every_name_from_before_still_works() {
 }
 
 #[test]
+fn a_key_that_seals_is_taken_in_each_of_its_forms() {
+    let base64 = "base64:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let hex = "hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let id = |settings: Settings| settings.storage.keys.current.map(|key| key.id().to_string());
+
+    assert_eq!(id(with("SLUICE_STORAGE__ENCRYPTION_KEY", base64)), id(with("ENCRYPTION_KEY", hex)));
+    assert_eq!(id(with("IGNORED", "")), None);
+    let previous = with("SLUICE_STORAGE__PREVIOUS_ENCRYPTION_KEYS", &format!("{base64},{hex}"));
+    assert_eq!(previous.storage.keys.previous.len(), 2);
+
+    let raw = || Configuration::working().variable("ENCRYPTION_KEY", GOOD);
+    assert!(raw().load().expect("taken").0.storage.keys.current.is_some());
+    let warnings = raw().warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("32 characters") && !warnings[0].contains(GOOD), "{warnings:?}");
+}
+
+#[test]
 fn names_from_before_that_do_nothing_yet_are_warned_of() {
     for (name, value) in [
         ("MONGO_DATABASE", "other"),

@@ -112,8 +112,8 @@ fn one_wrong_thing_is_one_problem() {
             "storage.engine (c.toml:2): mongodb is not available yet",
         ),
         (
-            "[storage]\nencryption_key = \"0123456789abcdef0123456789abcdef\"",
-            "storage.encryption_key (c.toml:2): encryption is not available yet",
+            "[storage]\nencryption_key = \"base64:c2hvcnQ=\"",
+            "storage.encryption_key (c.toml:2): is no key of 32 bytes; accepted: \"base64:",
         ),
         (
             "[storage.mongodb]\nuri = \"mongodb://localhost\"",
