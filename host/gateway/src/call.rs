@@ -12,6 +12,7 @@ use sluice_chat::id::{ModelId, UserId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::ask::{self, AskError, Heard, Question};
 use crate::body::Room;
@@ -90,13 +91,16 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let asking =
         ask::ask(question, means.upstream.clone(), means.patience.clone(), &means.metrics.answers);
     let halt = gateway.halt.clone();
-    gateway.tasks.spawn(async move {
+    let span =
+        tracing::error_span!(parent: None, "call", trace = account.trace, user = %account.user);
+    let task = async move {
         let mut call = Call { account, pieces, halt };
         // The exchange is over before it is accounted for.
         let ended = call.listen(Box::pin(asking)).await;
         call.close(ended).await;
         drop(room);
-    });
+    };
+    gateway.tasks.spawn(task.instrument(span));
     heard
 }
 

@@ -89,6 +89,12 @@ struct Connection {
     paced: Pace,
 }
 
+/// What log lines about the connection carry, whoever writes them.
+pub(crate) fn span(arrival: &Arrival) -> tracing::Span {
+    let (id, user) = (arrival.permit.connection().0, &arrival.identity.user);
+    tracing::error_span!(parent: None, "connection", id, %user)
+}
+
 /// Serves one socket until it closes.
 pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, line: Line, arrival: Arrival) {
     let Arrival { identity, permit, session, position } = arrival;

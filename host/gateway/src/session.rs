@@ -15,6 +15,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::admission::Registry;
 use crate::ask::Patience;
@@ -266,10 +267,13 @@ pub(crate) fn begin(hall: Hall<'_>, inbox: Inbox, fresh: bool) {
     let (registry, means) = (Arc::clone(registry), Arc::clone(means));
     let (drain, halt) = (drain.clone(), halt.clone());
     let (id, activity) = (inbox.id.clone(), inbox.activity());
-    tasks.spawn(async move {
+    // Whatever is logged in it, also below, carries this. Not below whoever began it: it outlives them.
+    let span = tracing::error_span!(parent: None, "session", %id, user = %inbox.owner);
+    let task = async move {
         run(means, inbox, fresh, drain, halt).await;
         registry.remove(&id, &activity);
-    });
+    };
+    tasks.spawn(task.instrument(span));
 }
 
 /// Where sessions live.

@@ -40,7 +40,8 @@ pub(crate) fn start(telemetry: &Telemetry) -> Level {
             Level(Box::new(move |filter| handle.reload(filter)))
         }
         LogFormat::Json => {
-            let log = log.json().flatten_event(true).with_filter_reloading();
+            // The innermost span says which session, connection or call a line is about.
+            let log = log.json().flatten_event(true).with_span_list(false).with_filter_reloading();
             let handle = log.reload_handle();
             drop(log.try_init());
             Level(Box::new(move |filter| handle.reload(filter)))

@@ -5,6 +5,7 @@
 mod admin;
 mod backup;
 mod bad_input;
+mod canary;
 mod cancel;
 mod closing;
 mod devices;

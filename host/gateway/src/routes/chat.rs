@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use sluice_chat::id::{Epoch, Position, Seq, SessionId};
+use tracing::Instrument as _;
 
 use super::{Refusal, Shared, bearer};
 use crate::accept::Line;
@@ -78,7 +79,9 @@ async fn open(
                 .max_frame_size(limit)
                 .protocols([PROTOCOL])
                 .on_upgrade(move |socket| async move {
-                    Box::pin(connection::run(gateway, socket, line, arrival)).await;
+                    let span = connection::span(&arrival);
+                    let serving = connection::run(gateway, socket, line, arrival);
+                    Box::pin(serving.instrument(span)).await;
                     drop(tracked);
                 })
         }
