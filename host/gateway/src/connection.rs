@@ -124,8 +124,9 @@ pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, line: Line, ar
 
 impl Connection {
     async fn serve(&mut self) -> Farewell {
-        let mut heartbeat = tokio::time::interval(HEARTBEAT);
-        heartbeat.reset();
+        // Everybody at a beat of their own: those who all came back at once are not asked at once for ever after.
+        let first = HEARTBEAT.mul_f64(rand::random_range(0.2..1.0));
+        let mut heartbeat = tokio::time::interval_at(Deadline::now() + first, HEARTBEAT);
         let mut heard = Deadline::now();
         let (cut_off, moved) = (self.cut_off.clone(), Arc::clone(&self.moved));
         let drain = self.gateway.drain.clone();

@@ -256,7 +256,7 @@ async fn random_cuts_converge() {
     let told = std::env::var_os("SLUICE_SEED").and_then(|seed| seed.to_str()?.parse().ok());
     let seed: u64 = told.unwrap_or_else(|| rand::rng().next_u64());
     println!("SLUICE_SEED={seed} makes the same plans again");
-    let runs = if all() { 10_000 } else { 60 };
+    let runs = if all() { 10_000 } else { 100 };
     let mut seeds = StdRng::seed_from_u64(seed);
     let seeds: Vec<u64> = (0..runs).map(|_| seeds.next_u64()).collect();
 

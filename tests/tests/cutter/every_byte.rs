@@ -226,7 +226,7 @@ async fn cut_at_every_byte(pace: Pace, stride: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_cut_at_every_byte_is_resumed_without_loss_or_doubling() {
-    cut_at_every_byte(Pace::AtOnce, 3).await;
+    cut_at_every_byte(Pace::AtOnce, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

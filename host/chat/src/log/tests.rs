@@ -377,3 +377,93 @@ proptest! {
         prop_assert_eq!(log.past.floor(), log.head().seq);
     }
 }
+
+/// One device: what reached it, and what is on its way to it.
+#[derive(Default)]
+struct Device {
+    /// Last event that reached it: where it resumes.
+    position: Seq,
+    /// Last event that was sent to it.
+    cursor: Seq,
+    on_the_way: VecDeque<Delivery>,
+    seen: String,
+}
+
+impl Device {
+    fn send(&mut self, log: &Log, archive: &BTreeMap<Seq, String>) -> bool {
+        let Some(next) = log.after(self.cursor, log.head().seq).unwrap() else { return false };
+        let delivery = match next {
+            Next::Ready(delivery) => delivery,
+            Next::Stored(recall) => {
+                let stored = &archive[&recall.place];
+                recall.with(stored).expect("the archive has what was shown")
+            }
+        };
+        self.cursor = delivery.last;
+        self.on_the_way.push_back(delivery);
+        true
+    }
+
+    fn receive(&mut self) {
+        let Some(delivery) = self.on_the_way.pop_front() else { return };
+        assert_eq!(delivery.first, self.position.next(), "no event is missed and none comes twice");
+        self.position = delivery.last;
+        match delivery.event {
+            Event::Written(written) => self.seen += &written.content,
+            Event::Piece { text, .. } => self.seen += &text,
+            Event::Loading(_) => self.seen.push('>'),
+            Event::Model(_) | Event::Joined(_) | Event::Left(_) => self.seen.push('@'),
+        }
+    }
+
+    /// Loses what is on its way, and comes back with the position it knows.
+    fn cut(&mut self) {
+        self.on_the_way.clear();
+        self.cursor = self.position;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// Three devices whose lines are cut at random, over a log that keeps next to nothing, end with the same transcript.
+    #[test]
+    fn three_devices_with_random_cuts_converge(
+        steps in prop::collection::vec((0..3_usize, 0..4_u8), 0..120),
+        answers in prop::collection::vec(prop::collection::vec("[a-zé🙂]{0,4}", 0..8), 1..6),
+        bytes in 0..300_usize,
+    ) {
+        let bounds = Bounds { bytes, past_bytes: 1_000_000, age_ms: 1_000 };
+        let mut log = Log::new(Position::default(), bounds);
+        let mut archive = BTreeMap::new();
+        let mut devices: [Device; 3] = Default::default();
+        let mut steps = steps.into_iter();
+        let mut expected = String::new();
+        for (number, words) in answers.iter().enumerate() {
+            let place = log.loading(head(&format!("a{number}")), Instant(0));
+            expected.push('>');
+            for word in words {
+                log.text(word, Instant(0));
+                expected += word;
+                for (device, what) in steps.by_ref().take(6) {
+                    let device = &mut devices[device];
+                    match what {
+                        0 => device.cut(),
+                        1 => device.receive(),
+                        _ => { device.send(&log, &archive); }
+                    }
+                }
+            }
+            archive.insert(place, words.concat());
+            log.end(END, Instant(0));
+        }
+        for device in &mut devices {
+            while device.send(&log, &archive) {}
+            while !device.on_the_way.is_empty() {
+                device.receive();
+            }
+            prop_assert_eq!(&device.seen, &expected);
+            prop_assert_eq!(device.position, log.head().seq);
+        }
+    }
+}
