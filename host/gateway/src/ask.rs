@@ -13,11 +13,14 @@ use sluice_chat::exchange::TransportFailure;
 use sluice_chat::request::ChatRequest;
 use sluice_sandbox::{Answer, CallError, Directive, Input, Output};
 use sluice_upstream::{Blobs, Response, Timeouts, Upstream};
-use tokio::time::{Instant, timeout_at};
 
 use crate::catalog::Route;
 use crate::clock;
-use crate::metrics::{Answers, Meter};
+use crate::metrics::Answers;
+
+mod deadline;
+
+use deadline::within;
 
 /// Most exchanges one answer may perform.
 const MAX_EXCHANGES: u32 = 6;
@@ -108,23 +111,11 @@ pub(crate) fn ask(
     patience: Patience,
     answers: &Answers,
 ) -> impl Stream<Item = Heard> + Send + use<> {
-    let deadline = Instant::now() + patience.total;
+    let total = patience.total;
     let meter = answers.begin(question.route.provider.name());
-    let call = Call { question, upstream, patience, state: State::Unasked, exchanges: 0, meter };
-    stream::unfold(Some(call), move |call| async move {
-        let mut call = call?;
-        let heard = match timeout_at(deadline, call.advance()).await {
-            Ok(Ok(Advance::Said(events))) => {
-                call.meter.said();
-                return Some((Heard::Said(events), Some(call)));
-            }
-            Ok(Ok(Advance::Ended(finish))) => Ok(finish),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(AskError::TookTooLong),
-        };
-        call.meter.ended(heard.is_ok());
-        Some((Heard::Ended(heard), None))
-    })
+    let call = Call { question, upstream, patience, state: State::Unasked, exchanges: 0 };
+    let steps = stream::unfold(call, async |mut call| Some((call.advance().await, call)));
+    within(total, steps, meter)
 }
 
 /// One answer under way: the plugin's instance and its open exchange.
@@ -134,7 +125,6 @@ struct Call {
     patience: Patience,
     state: State,
     exchanges: u32,
-    meter: Meter,
 }
 
 enum State {
@@ -152,6 +142,7 @@ struct Answering {
     manners: Manners,
 }
 
+/// What one step of an answer came to.
 enum Advance {
     Said(Vec<ChatEvent>),
     Ended(FinishReason),
