@@ -14,7 +14,7 @@ use sluice_chat::log::Log;
 use sluice_chat::turn::{Asker, ConnectionId, Input, Say, Speaker};
 use sluice_wire::client::ClientFrame;
 use sluice_wire::close::CloseCode;
-use sluice_wire::error::{ErrorBody, ErrorCode};
+use sluice_wire::error::ErrorCode;
 use sluice_wire::server::{ClientLimits, ServerFrame};
 use tokio::sync::Notify;
 use tokio::time::{Instant as Deadline, timeout};
@@ -25,7 +25,6 @@ use crate::clock;
 use crate::fresh;
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
-use crate::metrics::Traffic;
 use crate::rate::OverLimit;
 use crate::session::{Command, CutOff, FollowRefused, Followed, NotTaken};
 
@@ -35,10 +34,6 @@ pub(crate) const MAX_FOLLOWED: usize = 16;
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(25);
 /// How long one may stay silent before the connection counts as lost.
 const SILENCE: Duration = Duration::from_mins(1);
-/// How long a peer may take nothing of what is being written to it. However little it takes, it reads, and may go on.
-const PROGRESS: Duration = Duration::from_secs(10);
-/// How often that is looked at while a write waits.
-const GLANCE: Duration = Duration::from_secs(1);
 /// How long the closing handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long before its token runs out a client is told.
@@ -68,8 +63,11 @@ enum Farewell {
 }
 
 mod following;
+mod pace;
+mod writing;
 
 use following::{Follow, Mailbox};
+use pace::Pace;
 
 type Outcome = Result<(), Farewell>;
 
@@ -435,94 +433,6 @@ impl Connection {
         }
         self.write(Message::Ping(bytes::Bytes::new())).await
     }
-
-    fn error_body(&self, code: ErrorCode, detail: Option<String>) -> ErrorBody {
-        let trace = fresh::trace();
-        tracing::debug!(trace, connection = self.id.0, code = code.as_str(), "refused a frame");
-        ErrorBody { detail, ..ErrorBody::new(code, trace) }
-    }
-
-    async fn send_over_limit(
-        &mut self,
-        over: OverLimit,
-        client: Option<&ClientMessageId>,
-    ) -> Outcome {
-        // Rounded up: who comes back then is let in.
-        let ms = u64::try_from(over.retry_after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        let body = self.error_body(ErrorCode::TooManyRequests, None);
-        self.send_error(ErrorBody { retry_after: Some(ms.max(1)), ..body }, client).await
-    }
-
-    async fn send_missing(&mut self, field: &str) -> Outcome {
-        let body = self.error_body(ErrorCode::MissingField, Some(format!("field: {field}")));
-        self.send_error(body, None).await
-    }
-
-    async fn send_code(&mut self, code: ErrorCode, client: Option<&ClientMessageId>) -> Outcome {
-        let body = self.error_body(code, None);
-        self.send_error(body, client).await
-    }
-
-    async fn send_error(&mut self, body: ErrorBody, client: Option<&ClientMessageId>) -> Outcome {
-        self.traffic().refused_frame(body.code);
-        self.send(&ServerFrame::error(body, client, clock::now())).await
-    }
-
-    async fn send(&mut self, frame: &ServerFrame) -> Outcome {
-        self.write(Message::Text(frame.to_json().into())).await?;
-        self.traffic().sent();
-        Ok(())
-    }
-
-    fn traffic(&self) -> &Traffic {
-        &self.gateway.means.metrics.traffic
-    }
-
-    /// Writes one frame. Shutdown and being cut off do not wait for a reader that takes its time.
-    async fn write(&mut self, message: Message) -> Outcome {
-        let (cut_off, drain) = (self.cut_off.clone(), self.gateway.drain.clone());
-        tokio::select! {
-            biased;
-            written = self.socket.send(message) => written.map_err(|_| Farewell::Gone),
-            () = stuck(|| self.line.taken()) => Err(Farewell::Close(CloseCode::SlowConsumer)),
-            code = cut_off.cut() => Err(Farewell::Close(code)),
-            () = drain.cancelled() => Err(Farewell::Close(CloseCode::GoingAway)),
-        }
-    }
-}
-
-/// Until a count of bytes has not grown for too long.
-async fn stuck(bytes: impl Fn() -> u64) {
-    let (mut taken, mut since) = (bytes(), Deadline::now());
-    while since.elapsed() < PROGRESS {
-        tokio::time::sleep(GLANCE).await;
-        let now = bytes();
-        if now != taken {
-            (taken, since) = (now, Deadline::now());
-        }
-    }
-}
-
-/// Frames a client may send in a while, whatever they are: beyond it they cost more than they can be worth.
-const FRAMES: u32 = 500;
-/// That while.
-const FRAMES_IN: Duration = Duration::from_secs(10);
-
-/// Counts frames.
-#[derive(Debug, Default)]
-struct Pace {
-    since: Option<Deadline>,
-    frames: u32,
-}
-
-impl Pace {
-    fn allows(&mut self, now: Deadline) -> bool {
-        if self.since.is_none_or(|since| now.duration_since(since) >= FRAMES_IN) {
-            *self = Self { since: Some(now), frames: 0 };
-        }
-        self.frames += 1;
-        self.frames <= FRAMES
-    }
 }
 
 /// Waits for a time of day. A day at most: timers do not reach for ever, and the loop asks again.
@@ -569,37 +479,5 @@ fn farewell_for(error: axum::Error) -> Farewell {
             Farewell::Close(CloseCode::Protocol)
         }
         _ => Farewell::Gone,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use super::*;
-
-    /// Just short of being stuck.
-    const NEARLY: Duration = Duration::from_secs(8);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_a_byte_now_and_then_is_not_stuck_and_one_that_takes_none_is() {
-        let (taken, started) = (AtomicU64::new(0), Deadline::now());
-        let waited = {
-            let slow = async {
-                for _ in 0..100 {
-                    tokio::time::sleep(NEARLY).await;
-                    taken.fetch_add(1, Ordering::Relaxed);
-                }
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                () = stuck(|| taken.load(Ordering::Relaxed)) => started.elapsed(),
-                () = slow => Duration::ZERO,
-            }
-        };
-
-        let read = 100 * NEARLY;
-        assert_eq!(taken.load(Ordering::Relaxed), 100);
-        assert!(waited >= read + PROGRESS && waited <= read + PROGRESS + 2 * GLANCE, "{waited:?}");
     }
 }
