@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
 
@@ -17,7 +17,7 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-use crate::{Call, Client, Dial, Setup, patiently, workspace::binary};
+use crate::{Call, Client, Dial, Setup, patiently, setup::OWN_MOUNTS, workspace::binary};
 
 /// A running gateway. Killed on drop; its log is printed when the test fails.
 #[derive(Debug)]
@@ -113,6 +113,24 @@ impl Gateway {
         self.home.path()
     }
 
+    /// Where the disk of [`Setup::on_a_disk_of`] is seen from here.
+    pub fn disk(&self) -> PathBuf {
+        let id = self.child.id().expect("still running");
+        let path = self.home.path().join("disk");
+        Path::new(&format!("/proc/{id}/root")).join(path.strip_prefix("/").unwrap_or(&path))
+    }
+
+    /// Makes that disk larger.
+    pub fn widen_disk(&self, size: &str) {
+        let id = self.child.id().expect("still running").to_string();
+        let status = std::process::Command::new("nsenter")
+            .args(["--target", &id, "--user", "--mount", "--preserve-credentials"])
+            .args(["mount", "-o", &format!("remount,size={size}")])
+            .arg(self.home.path().join("disk"))
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "the disk can be made larger");
+    }
+
     /// What it logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
@@ -181,6 +199,10 @@ impl Drop for Gateway {
     }
 }
 
+/// Mounts a disk and becomes the program, so that its id is the program's.
+const ON_A_DISK: &str =
+    r#"mount -t tmpfs -o size="$2" none "$1" && program="$3" && shift 3 && exec "$program" "$@""#;
+
 type Running = (Child, Lines<BufReader<ChildStdout>>, String);
 
 async fn launch(setup: &Setup, home: &Path) -> Running {
@@ -217,10 +239,21 @@ async fn ended_in(setup: &Setup, home: &Path, arguments: &[&str]) -> Ended {
 }
 
 fn command(setup: &Setup, home: &Path) -> Command {
-    let mut command = Command::new(binary());
+    let disk = home.join("disk");
+    let (mut command, folder) = match &setup.disk {
+        None => (Command::new(binary()), home),
+        Some(size) => {
+            fs::create_dir_all(&disk).expect("the test's folder is ours");
+            let mut command = Command::new("unshare");
+            command.args(OWN_MOUNTS).args(["sh", "-c", ON_A_DISK, "sh"]);
+            command.arg(&disk).arg(size).arg(binary());
+            (command, disk.as_path())
+        }
+    };
     command
         .env_clear()
-        .env("SLUICE_STORAGE__SQLITE__PATH", home.join("sluice.db"))
+        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("SLUICE_STORAGE__SQLITE__PATH", folder.join("sluice.db"))
         .envs(&setup.environment)
         .current_dir(home)
         .stdin(Stdio::null())

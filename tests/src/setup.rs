@@ -12,12 +12,17 @@ const FAKE: &str = "fake";
 /// The discard port of loopback, where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:9/v1";
 
+/// How `unshare` gives a process mounts of its own, whoever runs it.
+pub(crate) const OWN_MOUNTS: &[&str] = &["--user", "--map-root-user", "--mount"];
+
 /// How to start a gateway. The environment of the test itself is not passed on.
 #[derive(Debug, Clone)]
 #[must_use = "call start()"]
 pub struct Setup {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) config: Option<String>,
+    /// Size of the disk that the archive is on, when it has one of its own.
+    pub(crate) disk: Option<String>,
     secret: String,
     providers: usize,
 }
@@ -30,6 +35,7 @@ impl Setup {
         let mut setup = Self {
             environment: BTreeMap::new(),
             config: None,
+            disk: None,
             secret: secret.clone(),
             providers: 0,
         };
@@ -78,6 +84,24 @@ impl Setup {
     pub fn config(mut self, toml: &str) -> Self {
         self.environment.retain(|name, _| !name.starts_with("LLM_PROVIDER"));
         self.config = Some(toml.to_owned());
+        self
+    }
+
+    /// Whether this machine lets a process have a disk of its own. Says why not.
+    pub fn can_have_a_disk() -> Result<(), String> {
+        let tried = std::process::Command::new("unshare")
+            .args([OWN_MOUNTS, &["sh", "-c", "mount -t tmpfs -o size=64k none /tmp"]].concat())
+            .output();
+        match tried {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(_) => Err("this machine lets nobody mount a disk of their own".to_owned()),
+            Err(_) => Err("there is no program `unshare`".to_owned()),
+        }
+    }
+
+    /// Puts the archive on a disk of its own, of that size: `3m`. It is gone with the process.
+    pub fn on_a_disk_of(mut self, size: &str) -> Self {
+        self.disk = Some(size.to_owned());
         self
     }
 

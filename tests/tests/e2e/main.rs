@@ -9,6 +9,7 @@ mod canary;
 mod cancel;
 mod closing;
 mod devices;
+mod disk;
 mod failure;
 mod idempotency;
 mod identity;

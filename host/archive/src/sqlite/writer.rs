@@ -104,8 +104,10 @@ impl Writer {
                 tracing::error!(error = error as &dyn std::error::Error, "archive cannot write");
             }
             if is_broken(error) {
-                // A failed flush leaves open what the disk holds: nothing is acknowledged again
-                // before the file was opened anew, which reads the log back and checks it.
+                // A failed flush leaves open what the disk holds of this batch, and nothing of the
+                // batch is counted as written: the next one overwrites it in the log, through a
+                // connection that knows only what is committed, and is acknowledged when its own
+                // flush succeeds. What earlier batches wrote was flushed before they were.
                 self.connection = None;
             }
         } else if self.failing {
