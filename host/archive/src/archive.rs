@@ -19,6 +19,7 @@ use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
 use crate::mark::Mark;
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
+use crate::mongodb::{DatabaseSettings, MongoDb};
 use crate::reseal::{self, Resealed};
 use crate::review::{ReviewPage, ReviewRequest};
 use crate::seal::{Key, KeyId, Keys, Place, SealError};
@@ -39,9 +40,20 @@ pub struct Archive {
 /// Bytes of texts that are opened where they are asked for; more goes off the runtime.
 const OPENED_AT_ONCE: usize = 64 * 1024;
 
+/// How much an acknowledgement is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// What was acknowledged is there whatever happens.
+    Full,
+    /// The database is a standalone server: what was acknowledged may be lost or half done when it
+    /// crashes.
+    Degraded,
+}
+
 /// What keeps the archive.
 enum Engine {
     Sqlite(Sqlite),
+    MongoDb(MongoDb),
 }
 
 /// Calls the method of the same name on whichever engine there is.
@@ -49,6 +61,7 @@ macro_rules! ask {
     ($archive:ident.$method:ident($($argument:expr),*)) => {
         match &*$archive.engine {
             Engine::Sqlite(engine) => engine.$method($($argument),*).await,
+            Engine::MongoDb(engine) => engine.$method($($argument),*).await,
         }
     };
 }
@@ -117,6 +130,22 @@ impl Archive {
         };
         told(done);
         Ok(done)
+    }
+
+    /// Waits for a MongoDB, takes it over from a gateway that is gone, and brings it to today's
+    /// layout. Refuses one that another gateway has.
+    pub async fn connect(settings: &DatabaseSettings) -> Result<Self, OpenError> {
+        let engine = Engine::MongoDb(MongoDb::connect(settings).await?);
+        Ok(Self { engine: Arc::new(engine), keys: Arc::default() })
+    }
+
+    /// How much an acknowledgement is worth.
+    pub fn durability(&self) -> Durability {
+        match &*self.engine {
+            Engine::Sqlite(_) => Durability::Full,
+            Engine::MongoDb(engine) if engine.is_durable() => Durability::Full,
+            Engine::MongoDb(_) => Durability::Degraded,
+        }
     }
 
     /// Writes what waits, closes the file and lets go of it. Everything asked for later fails with
@@ -201,6 +230,7 @@ impl Archive {
         };
         match &*self.engine {
             Engine::Sqlite(engine) => engine.checkpoint(answer),
+            Engine::MongoDb(engine) => engine.checkpoint(answer),
         }
     }
 

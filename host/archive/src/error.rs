@@ -47,10 +47,41 @@ pub enum OpenError {
         /// Newest layout known here.
         known: u32,
     },
+    /// The address of the database is none. What is wrong with it is not said: it may hold a
+    /// password.
+    #[error("the address of the database {database} is not one of a MongoDB")]
+    NoAddress {
+        /// The database's name.
+        database: String,
+    },
+    /// Another gateway has the database, and is alive.
+    #[error("the database {database} is in use by another gateway")]
+    DatabaseInUse {
+        /// The database's name.
+        database: String,
+    },
+    /// The database did not answer in time, or refuses us.
+    #[error("the database {database} cannot be opened")]
+    DatabaseUnavailable {
+        /// The database's name.
+        database: String,
+        /// What the driver said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Written by a newer version of this program, which may mean things this one does not know.
+    #[error("the database {database} has layout {found}, this version knows up to {known}")]
+    DatabaseNewer {
+        /// The database's name.
+        database: String,
+        /// Its layout.
+        found: u32,
+        /// Newest layout known here.
+        known: u32,
+    },
 }
 
-/// Why the storage did not do it. Whatever was asked for is not stored, unless the caller was
-/// itself cut off before it heard.
+/// Why the storage did not do it. Whatever was asked for is not stored, but for
+/// [`StoreError::Uncertain`], and unless the caller was itself cut off before it heard.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// [`Archive::close`](crate::Archive::close) was called.
@@ -59,6 +90,13 @@ pub enum StoreError {
     /// Disk full, read-only or failing. The same again may work later.
     #[error("the archive cannot store or read at the moment")]
     Unavailable {
+        /// What the database said.
+        source: Cause,
+    },
+    /// The database failed while it committed: what was asked for is stored, or will be, or not. The
+    /// same again may work later. Places that it wanted may be taken.
+    #[error("the archive cannot say whether it stored")]
+    Uncertain {
         /// What the database said.
         source: Cause,
     },
@@ -87,7 +125,9 @@ impl StoreError {
     /// Whether the same again may work later without anybody changing the request.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Sealed { source: SealError::NoRandomness } => true,
+            Self::Unavailable { .. }
+            | Self::Uncertain { .. }
+            | Self::Sealed { source: SealError::NoRandomness } => true,
             Self::Closed | Self::Damaged { .. } | Self::Sealed { .. } | Self::Rejected { .. } => {
                 false
             }

@@ -10,6 +10,7 @@ mod checkpoint;
 mod error;
 mod mark;
 mod message;
+mod mongodb;
 mod reseal;
 mod review;
 mod seal;
@@ -18,7 +19,7 @@ mod sqlite;
 mod tally;
 mod word;
 
-pub use archive::Archive;
+pub use archive::{Archive, Durability};
 pub use audit::{AuditEntry, AuditFilter, AuditPage};
 pub use backup::{Backup, BackupError, backup};
 pub use error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
@@ -27,6 +28,7 @@ pub use message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
     NewMessage, Outcome, StoredMessage,
 };
+pub use mongodb::{DatabaseSettings, Retry};
 pub use reseal::Resealed;
 pub use review::{
     COUNTED, MAX_OFFSET, ReviewCursor, ReviewPage, ReviewRequest, Reviewed, SessionFilter,

@@ -168,8 +168,11 @@ pub(crate) fn hand_over(
     let key = writable(connection, session, fence)?;
     let raised = Fence(fence.0 + 1);
     connection
-        .prepare_cached("UPDATE sessions SET mode = ?2, fence = ?3 WHERE key = ?1")?
-        .execute((key, Word(&mode), Unsigned(raised.0)))?;
+        .prepare_cached(
+            "UPDATE sessions SET mode = ?2, fence = ?3, assisted = max(assisted, ?4)
+             WHERE key = ?1",
+        )?
+        .execute((key, Word(&mode), Unsigned(raised.0), mode == Mode::Operator))?;
     Ok(raised)
 }
 

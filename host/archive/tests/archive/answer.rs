@@ -8,7 +8,7 @@ use crate::support::{Place, answer, ended, message, message_id, session};
 
 #[tokio::test]
 async fn a_checkpoint_shows_how_far_an_answer_got() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
 
     place.archive.checkpoint(answer(2, "On"));
@@ -24,7 +24,7 @@ async fn a_checkpoint_shows_how_far_an_answer_got() {
 
 #[tokio::test]
 async fn a_finished_answer_is_whole_and_counted() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     place.archive.checkpoint(answer(2, "Once"));
     let whole = Answer {
@@ -57,7 +57,7 @@ async fn a_finished_answer_is_whole_and_counted() {
 
 #[tokio::test]
 async fn a_guess_among_the_costs_marks_the_total() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let guessed = Tokens { input: 1, output: 2, estimated: true };
     let outcome = Outcome { tokens: Some(guessed), ..ended(Ending::Stop, 0, 0) };
@@ -74,7 +74,7 @@ async fn a_guess_among_the_costs_marks_the_total() {
 
 #[tokio::test]
 async fn an_answer_ends_once() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     place.archive.finish(answer(2, "whole"), ended(Ending::Stop, 1, 1)).await.expect("stored");
 
@@ -89,7 +89,7 @@ async fn an_answer_ends_once() {
 
 #[tokio::test]
 async fn only_who_holds_the_fence_answers() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let stale = || Answer { fence: Fence(1), ..answer(2, "late") };
 
@@ -103,7 +103,7 @@ async fn only_who_holds_the_fence_answers() {
 
 #[tokio::test]
 async fn an_answer_needs_its_session() {
-    let place = Place::new();
+    let place = Place::new().await;
 
     let refused = place.archive.finish(answer(2, "lost"), ended(Ending::Stop, 1, 1)).await;
 
@@ -112,7 +112,7 @@ async fn an_answer_needs_its_session() {
 
 #[tokio::test]
 async fn an_answer_does_not_move_to_another_session() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let mut elsewhere = message(9);
     elsewhere.session = session("elsewhere");

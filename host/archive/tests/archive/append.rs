@@ -7,7 +7,7 @@ use crate::support::{FREE, Place, client, message, message_id, session, user};
 
 #[tokio::test]
 async fn a_stored_message_is_there_as_it_was_said() {
-    let place = Place::new();
+    let place = Place::new().await;
     let said = NewMessage {
         text: "naïve \0 🦀\n".to_owned(),
         model: ModelId::parse("fast"),
@@ -33,7 +33,7 @@ async fn a_stored_message_is_there_as_it_was_said() {
 
 #[tokio::test]
 async fn the_first_message_makes_its_session() {
-    let place = Place::new();
+    let place = Place::new().await;
     let first = NewMessage { name: Some("A name".to_owned()), ..message(1) };
     let second = NewMessage {
         name: Some("Another".to_owned()),
@@ -56,7 +56,7 @@ async fn the_first_message_makes_its_session() {
 
 #[tokio::test]
 async fn the_same_message_again_gets_the_first_ones_place() {
-    let place = Place::new();
+    let place = Place::new().await;
     let first = NewMessage { client: Some(client("c1", 1)), ..message(1) };
     place.archive.append(first).await.expect("stored");
 
@@ -89,7 +89,7 @@ async fn the_same_message_again_gets_the_first_ones_place() {
 
 #[tokio::test]
 async fn a_used_id_with_another_body_is_a_conflict() {
-    let place = Place::new();
+    let place = Place::new().await;
     let first = NewMessage { client: Some(client("c1", 1)), ..message(1) };
     place.archive.append(first).await.expect("stored");
 
@@ -101,7 +101,7 @@ async fn a_used_id_with_another_body_is_a_conflict() {
 
 #[tokio::test]
 async fn an_id_is_its_users_and_lasts_a_day() {
-    let place = Place::new();
+    let place = Place::new().await;
     let at = |at: u64, seq: u64, body: u8| NewMessage {
         at: Instant(at),
         client: Some(client("c1", body)),
@@ -125,7 +125,7 @@ async fn an_id_is_its_users_and_lasts_a_day() {
 
 #[tokio::test]
 async fn a_refused_message_does_not_use_its_id_up() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let fenced = NewMessage { fence: Fence(3), client: Some(client("c1", 1)), ..message(2) };
     assert!(place.archive.append(fenced).await.is_err());
@@ -143,7 +143,7 @@ async fn a_refused_message_does_not_use_its_id_up() {
 
 #[tokio::test]
 async fn only_who_holds_the_fence_writes() {
-    let place = Place::new();
+    let place = Place::new().await;
     let refused = place.archive.append(NewMessage { fence: Fence(1), ..message(1) }).await;
     assert!(matches!(refused, Err(AppendError::Fenced)), "a new session's is zero: {refused:?}");
     place.archive.append(message(1)).await.expect("stored");
@@ -156,7 +156,7 @@ async fn only_who_holds_the_fence_writes() {
 
 #[tokio::test]
 async fn a_session_is_its_owners() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
 
     let refused = place.archive.append(NewMessage { owner: user("bob"), ..message(2) }).await;
@@ -166,7 +166,7 @@ async fn a_session_is_its_owners() {
 
 #[tokio::test]
 async fn a_taken_place_is_refused_and_changes_nothing() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let before = place.archive.session(&session("s")).await.expect("read");
 
@@ -182,7 +182,7 @@ async fn a_taken_place_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn pages_go_back_from_the_newest() {
-    let place = Place::new();
+    let place = Place::new().await;
     for seq in 1..=5 {
         place.archive.append(message(seq * 10)).await.expect("stored");
     }

@@ -85,7 +85,7 @@ async fn assert_prefix(copy: &Path, acknowledged: &BTreeMap<u64, u64>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_backup_under_load_opens_and_is_a_causal_prefix() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     let folder = tempfile::tempdir().expect("a folder");
     let stop = folder.path().join("stop");
     let stored = Mutex::new(BTreeMap::new());
@@ -110,7 +110,7 @@ async fn every_backup_under_load_opens_and_is_a_causal_prefix() {
 
 #[tokio::test]
 async fn a_backup_is_for_its_owner_overwrites_nothing_and_leaves_no_rest() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     place.archive.append(message(1)).await.expect("stored");
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("copy.db");

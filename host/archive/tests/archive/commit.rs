@@ -19,7 +19,7 @@ fn spread(n: u64) -> NewMessage {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_messages_at_once_are_all_stored() {
-    let place = Place::new();
+    let place = Place::new().await;
     let alone = Clock::now();
     for n in 0..100 {
         place.archive.append(spread(n)).await.expect("stored");
@@ -27,8 +27,8 @@ async fn many_messages_at_once_are_all_stored() {
     let alone = 100.0 / alone.elapsed().as_secs_f64();
 
     let together = Clock::now();
-    let appended = join_all((100..5_100).map(|n| place.archive.append(spread(n)))).await;
-    let together = 5_000.0 / together.elapsed().as_secs_f64();
+    let appended = join_all((100..2_100).map(|n| place.archive.append(spread(n)))).await;
+    let together = 2_000.0 / together.elapsed().as_secs_f64();
 
     println!("{alone:.0} messages/s one after another, {together:.0} messages/s at once");
     assert!(appended.iter().all(|stored| matches!(stored, Ok(Appended::Stored))));
@@ -36,13 +36,13 @@ async fn many_messages_at_once_are_all_stored() {
     for of in 0..50 {
         let stored = place.settled(&session(&format!("s{of}"))).await;
         let places: Vec<_> = stored.iter().map(|message| message.seq.0).collect();
-        assert_eq!(places, (1..=102).collect::<Vec<_>>());
+        assert_eq!(places, (1..=42).collect::<Vec<_>>());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_retries_at_once_one_is_stored() {
-    let place = Place::new();
+    let place = Place::new().await;
     let retries = (1..=200).map(|seq| {
         let client = Some(crate::support::client("c1", 1));
         place.archive.append(NewMessage { client, ..message(seq) })

@@ -12,7 +12,7 @@ use sluice_chat::answer::{Ending, Tokens};
 use sluice_chat::id::{ClientMessageId, Epoch, Fence, Instant, MessageId, Seq, SessionId, UserId};
 use sluice_chat::turn::{Mode, Sender};
 
-use crate::support::{Place, message_id, session, user};
+use crate::support::{Place, cases, message_id, session, user};
 
 /// One thing that happens. Numbers pick a session, a user or a client message id out of a few.
 #[derive(Debug, Clone)]
@@ -464,15 +464,15 @@ fn why_not_changed(error: &ChangeError) -> &'static str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(64), ..ProptestConfig::default() })]
 
     /// Whatever happens in whatever order, the archive tells and keeps what the model does.
     #[test]
     fn the_archive_agrees_with_its_model(steps in prop::collection::vec(any_step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut story = Story {
-                place: Place::new(),
+                place: Place::new().await,
                 model: Model::default(),
                 now: Instant(1_000),
                 seq: 0,

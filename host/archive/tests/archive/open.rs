@@ -9,7 +9,7 @@ use crate::support::{Place, message, session};
 
 #[tokio::test]
 async fn only_one_may_have_it_open() {
-    let place = Place::new();
+    let place = Place::in_a_file();
 
     let second = Archive::open(&place.path());
 
@@ -40,7 +40,7 @@ async fn files_and_folders_are_their_owners_alone() {
 
 #[tokio::test]
 async fn after_closing_nothing_is_taken() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     place.archive.append(message(1)).await.expect("stored");
     let other = place.archive.clone();
 
@@ -56,7 +56,7 @@ async fn after_closing_nothing_is_taken() {
 
 #[tokio::test]
 async fn what_was_asked_for_before_closing_is_done() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     let appends: Vec<_> = (1..=300).map(|seq| place.archive.append(message(seq))).collect();
 
     let (stored, ()) = tokio::join!(futures_util::future::join_all(appends), place.archive.close());
@@ -70,10 +70,10 @@ async fn what_was_asked_for_before_closing_is_done() {
 
 #[tokio::test]
 async fn dropping_the_last_handle_lets_go_of_the_file() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     let handle = place.archive.clone();
     place.archive.append(message(1)).await.expect("stored");
-    let (path, _folder) = (place.path(), place.folder);
+    let (path, _folder) = (place.path(), place.kept);
 
     drop(place.archive);
     drop(handle);
@@ -106,7 +106,7 @@ fn a_folder_is_no_archive() {
 
 #[tokio::test]
 async fn numbers_beyond_bounds_are_refused_and_not_bent() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     let mut beyond = message(1);
     beyond.at = Instant(u64::MAX);
 

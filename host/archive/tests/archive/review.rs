@@ -9,7 +9,7 @@ use sluice_chat::answer::{Ending, Tokens};
 use sluice_chat::id::{AuditId, Instant, SessionId, UserId};
 use sluice_chat::turn::Mode;
 
-use crate::support::{FREE, Place, answer, ended, message, message_id, session, user};
+use crate::support::{FREE, Place, answer, cases, ended, message, message_id, session, user};
 
 /// A moment after everything in these stories.
 const NOW: Instant = Instant(100_000);
@@ -130,7 +130,7 @@ fn filter() -> impl Strategy<Value = SessionFilter> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(24), ..ProptestConfig::default() })]
 
     /// Page after page gives every session that the filter keeps, once, in the order that was asked for, whatever the order,
     /// the direction and the ties.
@@ -139,9 +139,9 @@ proptest! {
         story in prop::collection::vec(told(), 1..14),
         filters in prop::collection::vec(filter(), 3),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let place = Place::new();
+            let place = Place::new().await;
             for (number, told) in story.iter().enumerate() {
                 tell(&place.archive, number, told).await;
             }
@@ -174,7 +174,7 @@ proptest! {
 
 #[tokio::test]
 async fn of_a_sessions_answers_the_newest_hundred_whole_ones_count() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let finish = async |number: u64, ending: Ending, took: u64| {
         let said = answer(10 * number, "yes");
@@ -203,7 +203,7 @@ async fn of_a_sessions_answers_the_newest_hundred_whole_ones_count() {
 
 #[tokio::test]
 async fn a_session_is_assisted_for_good_once_an_operator_was_in_it() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let assisted = async || {
         let found = place.archive.session(&session("s")).await.expect("read");
@@ -258,7 +258,7 @@ fn line(number: u64) -> AuditEntry {
 
 #[tokio::test]
 async fn the_record_of_operators_is_read_newest_first_and_its_outcomes_stay() {
-    let place = Place::new();
+    let place = Place::new().await;
     for number in 1..=30 {
         place.archive.note(line(number)).await.expect("stored");
     }

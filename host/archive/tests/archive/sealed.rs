@@ -20,9 +20,9 @@ fn keys(current: Option<&str>, previous: &[&str]) -> Keys {
 
 /// The archive under other keys, as after a restart.
 async fn under(place: Place, keys: Keys) -> Place {
-    let Place { archive, folder } = place.reopen().await;
+    let Place { archive, kept } = place.reopen().await;
     let archive = archive.with_keys(keys).await.expect("the right keys");
-    Place { archive, folder }
+    Place { archive, kept }
 }
 
 /// A name, a text, metadata and an answer, each with a word of its own.
@@ -52,7 +52,7 @@ async fn assert_all_is_there(archive: &Archive) {
 
 /// Which of the words stand readable in the files.
 fn readable(place: &Place) -> Vec<&'static str> {
-    let files = std::fs::read_dir(place.folder.path()).expect("a folder");
+    let files = std::fs::read_dir(place.path().parent().expect("a folder")).expect("a folder");
     let bytes: Vec<u8> = files
         .flat_map(|file| std::fs::read(file.expect("a file").path()).expect("readable"))
         .collect();
@@ -62,20 +62,20 @@ fn readable(place: &Place) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn nothing_that_was_said_stands_readable_in_the_files() {
-    let place = under(Place::new(), keys(Some(NEW), &[])).await;
+    let place = under(Place::in_a_file(), keys(Some(NEW), &[])).await;
     say_all(&place.archive).await;
 
     assert_all_is_there(&place.archive).await;
     assert_eq!(readable(&place), [] as [&str; 0]);
 
-    let plain = Place::new();
+    let plain = Place::in_a_file();
     say_all(&plain.archive).await;
     assert_eq!(readable(&plain), WORDS, "without a key it does");
 }
 
 #[tokio::test]
 async fn an_archive_is_not_opened_without_its_key() {
-    let place = under(Place::new(), keys(Some(OLD), &[])).await;
+    let place = under(Place::new().await, keys(Some(OLD), &[])).await;
     say_all(&place.archive).await;
     let place = place.reopen().await;
 
@@ -93,7 +93,7 @@ async fn an_archive_is_not_opened_without_its_key() {
 
 #[tokio::test]
 async fn an_archive_that_was_plain_gets_a_key() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     say_all(&place.archive).await;
     let place = under(place, keys(Some(NEW), &[])).await;
     assert_all_is_there(&place.archive).await;
@@ -107,7 +107,7 @@ async fn an_archive_that_was_plain_gets_a_key() {
 
     let stored = place.archive.session(&session("s")).await.expect("read").expect("there");
     assert_eq!(stored.name.as_deref(), Some("Of llamas"));
-    let bytes = std::fs::read(place.folder.path().join("chat.db-wal")).expect("a log");
+    let bytes = std::fs::read(place.path().with_extension("db-wal")).expect("a log");
     for word in ["quagga", "llamas"] {
         assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
     }
@@ -115,7 +115,7 @@ async fn an_archive_that_was_plain_gets_a_key() {
 
 #[tokio::test]
 async fn resealing_leaves_nothing_under_the_old_key_and_nothing_readable() {
-    let place = Place::new();
+    let place = Place::in_a_file();
     say_all(&place.archive).await;
     let place = under(place, keys(Some(OLD), &[])).await;
     let mut steps = Vec::new();
@@ -143,7 +143,7 @@ async fn resealing_leaves_nothing_under_the_old_key_and_nothing_readable() {
 
 #[tokio::test]
 async fn names_are_searched_though_they_are_sealed() {
-    let place = under(Place::new(), keys(Some(NEW), &[])).await;
+    let place = under(Place::new().await, keys(Some(NEW), &[])).await;
     say_all(&place.archive).await;
 
     for (wanted, found) in [("ALPACA", 1), ("zebra", 0)] {
@@ -154,7 +154,7 @@ async fn names_are_searched_though_they_are_sealed() {
 
 #[tokio::test]
 async fn a_page_too_long_to_open_at_once_is_opened_too() {
-    let place = under(Place::new(), keys(Some(NEW), &[])).await;
+    let place = under(Place::new().await, keys(Some(NEW), &[])).await;
     let long = "word ".repeat(20_000);
     place.archive.append(NewMessage { text: long.clone(), ..message(1) }).await.expect("stored");
 

@@ -14,7 +14,7 @@ async fn taken(place: &Place) -> StoredSession {
 
 #[tokio::test]
 async fn a_session_that_was_left_in_order_goes_on_where_it_was() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     place.archive.leave_session(&session("s"), FREE, Seq(17)).await.expect("left");
     let place = place.reopen().await;
@@ -26,7 +26,7 @@ async fn a_session_that_was_left_in_order_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn a_session_that_was_not_left_begins_a_new_epoch_above_all_it_showed() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     place.archive.reserve(&session("s"), FREE, Seq(2_048)).await.expect("reserved");
     place.archive.reserve(&session("s"), FREE, Seq(5)).await.expect("never lowered");
@@ -41,7 +41,7 @@ async fn a_session_that_was_not_left_begins_a_new_epoch_above_all_it_showed() {
 
 #[tokio::test]
 async fn leaving_is_undone_by_the_next_message() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     place.archive.leave_session(&session("s"), FREE, Seq(1)).await.expect("left");
     place.archive.append(message(2)).await.expect("stored");
@@ -51,7 +51,7 @@ async fn leaving_is_undone_by_the_next_message() {
 
 #[tokio::test]
 async fn answers_left_open_end_as_interrupted_at_their_last_checkpoint() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     place.archive.finish(answer(2, "whole"), ended(Ending::Stop, 1, 1)).await.expect("stored");
     place.archive.checkpoint(answer(10, "Once up"));
@@ -65,7 +65,7 @@ async fn answers_left_open_end_as_interrupted_at_their_last_checkpoint() {
 
 #[tokio::test]
 async fn a_session_that_is_not_there_cannot_be_taken_or_changed() {
-    let place = Place::new();
+    let place = Place::new().await;
     let (archive, s) = (&place.archive, session("s"));
 
     assert_eq!(archive.take_session(&s, Instant(1)).await.expect("written"), None);
@@ -83,7 +83,7 @@ async fn a_session_that_is_not_there_cannot_be_taken_or_changed() {
 
 #[tokio::test]
 async fn every_change_is_behind_the_fence() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let (archive, s, stale) = (&place.archive, session("s"), Fence(1));
     let before = archive.session(&s).await.expect("read");
@@ -105,7 +105,7 @@ async fn every_change_is_behind_the_fence() {
 
 #[tokio::test]
 async fn name_model_and_mode_are_replaced() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let (archive, s) = (&place.archive, session("s"));
     let model = ModelId::parse("m").expect("an id");
@@ -122,7 +122,7 @@ async fn name_model_and_mode_are_replaced() {
 
 #[tokio::test]
 async fn handing_over_raises_the_fence_against_whoever_wrote_before() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let (archive, s) = (&place.archive, session("s"));
 
@@ -141,7 +141,7 @@ async fn handing_over_raises_the_fence_against_whoever_wrote_before() {
 
 #[tokio::test]
 async fn an_ended_session_is_opened_by_a_message() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let s = session("s");
     place.archive.end_session(&s, FREE, Instant(50)).await.expect("ended");
@@ -156,7 +156,7 @@ async fn an_ended_session_is_opened_by_a_message() {
 
 #[tokio::test]
 async fn a_deleted_session_is_gone_for_good() {
-    let place = Place::new();
+    let place = Place::new().await;
     let (archive, s) = (&place.archive, session("s"));
     let named = NewMessage { name: Some("Secret".to_owned()), ..message(1) };
     archive.append(named).await.expect("stored");
@@ -191,7 +191,7 @@ async fn begin(place: &Place, id: &str, name: &str, at: u64) {
 
 #[tokio::test]
 async fn lists_are_newest_first_and_pages_fit_together() {
-    let place = Place::new();
+    let place = Place::new().await;
     for (id, at) in [("a", 30), ("b", 10), ("c", 20), ("d", 20), ("e", 20)] {
         begin(&place, id, id, at).await;
     }
@@ -220,7 +220,7 @@ async fn lists_are_newest_first_and_pages_fit_together() {
 
 #[tokio::test]
 async fn a_search_finds_names_in_whatever_case() {
-    let place = Place::new();
+    let place = Place::new().await;
     for (id, name, at) in [
         ("a", "Über das Wetter", 1),
         ("b", "100% wool", 2),

@@ -12,7 +12,7 @@ fn token(text: &str) -> ShareToken {
 
 #[tokio::test]
 async fn shares_at_the_same_time_give_one_token() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let tokens: Vec<_> = (0..16).map(|n| token(&format!("t{n}"))).collect();
     let id = session("s");
@@ -32,7 +32,7 @@ async fn shares_at_the_same_time_give_one_token() {
 
 #[tokio::test]
 async fn a_token_is_worth_nothing_once_it_was_taken_back_or_its_session_deleted() {
-    let place = Place::new();
+    let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let id = session("s");
     place.archive.share_session(&id, &token("one")).await.expect("shared");
@@ -53,7 +53,7 @@ async fn a_token_is_worth_nothing_once_it_was_taken_back_or_its_session_deleted(
 
 #[tokio::test]
 async fn a_sweep_deletes_what_was_quiet_and_nothing_else() {
-    let place = Place::new();
+    let place = Place::new().await;
     for number in 0..10 {
         let said = NewMessage {
             session: session(&format!("s{number}")),

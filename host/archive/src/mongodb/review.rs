@@ -1,0 +1,204 @@
+//! The collection of sessions as operators look through it. Each order has an index of its own; see [`super::collection`].
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use mongodb::Database;
+use mongodb::bson::{Bson, Document, doc};
+use sluice_chat::id::{Instant, SessionId};
+use sluice_chat::response_times::{RESPONSE_TIMES, ResponseTimes};
+
+use super::collection::{MESSAGES, SESSIONS};
+use super::field::{Fields, number};
+use super::session::stored;
+use super::unit::Stop;
+use crate::error::StoreError;
+use crate::review::{
+    COUNTED, MAX_OFFSET, Place, ReviewPage, ReviewRequest, Reviewed, SessionFilter, SessionSort,
+};
+use crate::session::StoredSession;
+use crate::tally::{Counted, Tally, Totals};
+use crate::word::Worded as _;
+
+/// Sessions whose response times are read at the same time.
+const AT_ONCE: usize = 8;
+
+/// What the filter asks of a session that is not deleted.
+fn wanted(filter: &SessionFilter) -> Result<Vec<Document>, StoreError> {
+    let SessionFilter { owner, ended, assisted, from, to } = filter;
+    let mut wanted = vec![doc! { "live": true }];
+    wanted.extend(owner.as_ref().map(|owner| doc! { "owner": owner.word() }));
+    wanted.extend(ended.map(|ended| doc! { "ended": { "$exists": ended } }));
+    wanted.extend(assisted.map(|assisted| doc! { "assisted": assisted }));
+    if let Some(from) = from {
+        wanted.push(doc! { "created": { "$gte": number(from.0)? } });
+    }
+    if let Some(to) = to {
+        wanted.push(doc! { "created": { "$lte": number(to.0)? } });
+    }
+    Ok(wanted)
+}
+
+/// The field that holds what sessions are sorted by.
+fn field(sort: SessionSort) -> &'static str {
+    match sort {
+        SessionSort::Start => "created",
+        SessionSort::End => "ended_or_zero",
+        SessionSort::Messages => "message_count",
+        SessionSort::Tokens => "tokens",
+        SessionSort::Owner => "owner",
+        SessionSort::Duration => "lasted",
+        SessionSort::Activity => "last_activity",
+    }
+}
+
+/// Some sessions that have `field`, in its order, after the cursor.
+async fn ordered(
+    database: &Database,
+    request: &ReviewRequest,
+    mut filter: Vec<Document>,
+    field: &str,
+    descending: bool,
+    after: Option<(Bson, &SessionId)>,
+) -> Result<Vec<StoredSession>, Stop<StoreError>> {
+    // The ids always in the order of the request, whatever way the field runs.
+    let way = |descending: bool| if descending { -1 } else { 1 };
+    let beyond = |descending: bool| if descending { "$lt" } else { "$gt" };
+    if let Some((place, id)) = after {
+        filter.push(doc! { "$or": [
+            { field: { beyond(descending): &place } },
+            { field: &place, "_id": { beyond(request.descending): id.word() } },
+        ] });
+    }
+    let mut order = doc! {};
+    order.insert(field, way(descending));
+    order.insert("_id", way(request.descending));
+    let most = request.read() + request.offset.min(MAX_OFFSET);
+    let found: Vec<Document> = database
+        .collection::<Document>(SESSIONS)
+        .find(doc! { "$and": filter })
+        .sort(order)
+        .limit(i64::try_from(most).unwrap_or(i64::MAX))
+        .await?
+        .try_collect()
+        .await?;
+    Ok(found.iter().map(stored).collect::<Result<_, _>>()?)
+}
+
+/// Those that were ended and those that go on, in order of how long they lasted so far.
+async fn by_duration(
+    database: &Database,
+    request: &ReviewRequest,
+) -> Result<Vec<StoredSession>, Stop<StoreError>> {
+    let moment = number(request.moment().0)?;
+    let cursor = request.after.as_ref().and_then(|after| match &after.place {
+        Place::Number(place) => Some((*place, &after.id)),
+        Place::Text(_) => None,
+    });
+    let mut ended = wanted(&request.filter)?;
+    ended.push(doc! { "lasted": { "$exists": true } });
+    let after = cursor.map(|(place, id)| (Bson::Int64(place), id));
+    let descending = request.descending;
+    let mut found = ordered(database, request, ended, "lasted", descending, after).await?;
+    // By their beginnings, since those have an index: the older one lasts longer.
+    let mut going_on = wanted(&request.filter)?;
+    going_on.push(doc! { "ended": { "$exists": false }, "created": { "$lte": moment } });
+    let after = cursor.map(|(place, id)| (Bson::Int64(moment.saturating_sub(place)), id));
+    found.extend(ordered(database, request, going_on, "created", !descending, after).await?);
+    let lasted = |session: &StoredSession| {
+        let until = session.ended.unwrap_or_else(|| request.moment());
+        i128::from(until.0) - i128::from(session.created.0)
+    };
+    found.sort_by(|a, b| {
+        let order = (lasted(a), &a.id).cmp(&(lasted(b), &b.id));
+        if descending { order.reverse() } else { order }
+    });
+    Ok(found)
+}
+
+/// Reads a page.
+pub(crate) async fn page(
+    database: &Database,
+    request: &ReviewRequest,
+) -> Result<ReviewPage, Stop<StoreError>> {
+    let found = if request.sort == SessionSort::Duration {
+        by_duration(database, request).await?
+    } else {
+        let after = request.after.as_ref().map(|after| {
+            let place = match &after.place {
+                Place::Number(number) => Bson::Int64(*number),
+                Place::Text(text) => Bson::String(text.clone()),
+            };
+            (place, &after.id)
+        });
+        let (filter, field) = (wanted(&request.filter)?, field(request.sort));
+        ordered(database, request, filter, field, request.descending, after).await?
+    };
+    let on_page = found.into_iter().skip(request.offset.min(MAX_OFFSET)).take(request.read());
+    let read: Vec<Reviewed> = stream::iter(on_page)
+        .map(|session| async move {
+            let responses = responses(database, &session.id).await?;
+            Ok::<_, Stop<StoreError>>(Reviewed { session, responses })
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let total = database
+        .collection::<Document>(SESSIONS)
+        .count_documents(doc! { "$and": wanted(&request.filter)? })
+        .limit(COUNTED + 1)
+        .await?;
+    Ok(request.page(read, total))
+}
+
+/// How long a session's newest whole answers took.
+pub(crate) async fn responses(
+    database: &Database,
+    session: &SessionId,
+) -> Result<ResponseTimes, Stop<StoreError>> {
+    let found: Vec<Document> = database
+        .collection::<Document>(MESSAGES)
+        .find(doc! { "session": session.word(), "took": { "$exists": true } })
+        .projection(doc! { "_id": 0, "took": 1 })
+        .sort(doc! { "seq": -1 })
+        .limit(i64::try_from(RESPONSE_TIMES).unwrap_or(i64::MAX))
+        .await?
+        .try_collect()
+        .await?;
+    let times: Result<Vec<u64>, StoreError> =
+        found.iter().rev().map(|message| Fields(message).the_number("took")).collect();
+    let mut responses = ResponseTimes::default();
+    responses.extend(times?);
+    Ok(responses)
+}
+
+/// Adds up what began in a time.
+pub(crate) async fn totals(
+    database: &Database,
+    from: Instant,
+    to: Instant,
+) -> Result<Totals, Stop<StoreError>> {
+    let mut tally = Tally::new(from, to);
+    let began = doc! { "$gte": number(from.0)?, "$lte": number(to.0)? };
+    let mut found = database
+        .collection::<Document>(SESSIONS)
+        .find(doc! { "live": true, "created": began })
+        .sort(doc! { "created": 1, "_id": 1 })
+        .projection(doc! {
+            "created": 1, "last_activity": 1, "ended": 1, "tokens": 1, "answers": 1,
+            "answered_ms": 1, "slowest_ms": 1, "assisted": 1,
+        })
+        .await?;
+    while let Some(session) = found.try_next().await? {
+        let fields = Fields(&session);
+        tally.add(Counted {
+            created: Instant(fields.the_number("created")?),
+            last_activity: Instant(fields.the_number("last_activity")?),
+            ended: fields.instant("ended")?,
+            tokens: fields.the_number("tokens")?,
+            answers: fields.the_number("answers")?,
+            answered_ms: fields.the_number("answered_ms")?,
+            slowest_ms: fields.the_number("slowest_ms")?,
+            assisted: fields.flag("assisted")?,
+        });
+    }
+    Ok(tally.totals())
+}
