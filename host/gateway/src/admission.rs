@@ -13,6 +13,7 @@ use sluice_chat::id::{SessionId, UserId};
 use sluice_chat::turn::ConnectionId;
 use sluice_wire::close::CloseCode;
 
+use crate::address::Block;
 use crate::session::{Activity, CutOff, Handle, Inbox};
 
 /// Places for sessions that are kept although nobody needs them.
@@ -89,10 +90,11 @@ impl Registry {
     }
 }
 
-/// Counts connections, in total and per user.
+/// Counts connections, in total, per user and per address.
 #[derive(Debug)]
 pub(crate) struct Turnstile {
     per_user: DashMap<UserId, BTreeMap<ConnectionId, CutOff>>,
+    per_address: DashMap<Block, usize>,
     total: AtomicUsize,
     next: AtomicU64,
     most: usize,
@@ -107,6 +109,9 @@ pub(crate) enum TurnedAway {
     /// This user has enough.
     #[error("the user has as many connections as allowed")]
     UserFull,
+    /// This address has enough.
+    #[error("the address has as many connections as allowed")]
+    AddressFull,
 }
 
 /// One connection's place, given back by being dropped.
@@ -114,6 +119,7 @@ pub(crate) enum TurnedAway {
 pub(crate) struct Permit {
     turnstile: Arc<Turnstile>,
     user: UserId,
+    address: Option<Block>,
     connection: ConnectionId,
     cut_off: CutOff,
 }
@@ -121,7 +127,13 @@ pub(crate) struct Permit {
 impl Turnstile {
     /// Lets in so many connections.
     pub(crate) fn new(most: usize) -> Self {
-        Self { per_user: DashMap::new(), total: AtomicUsize::new(0), next: AtomicU64::new(1), most }
+        Self {
+            per_user: DashMap::new(),
+            per_address: DashMap::new(),
+            total: AtomicUsize::new(0),
+            next: AtomicU64::new(1),
+            most,
+        }
     }
 
     /// How many are in.
@@ -134,31 +146,44 @@ impl Turnstile {
         self.per_user.len()
     }
 
-    /// Lets one more in, if the user has fewer than `most_per_user`.
+    /// Lets one more in, if the user, and the address where one counts, have fewer than they may.
     pub(crate) fn enter(
         self: &Arc<Self>,
-        user: &UserId,
-        most_per_user: usize,
+        (user, most_of_user): (&UserId, usize),
+        address: Option<(Block, usize)>,
     ) -> Result<Permit, TurnedAway> {
         let full = |total: usize| (total < self.most).then_some(total + 1);
         self.total
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, full)
             .map_err(|_| TurnedAway::Full)?;
-        let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        let cut_off = CutOff::default();
+        // Dropped on the way out, it gives back what was taken until then.
+        let mut permit = Permit {
+            turnstile: Arc::clone(self),
+            user: user.clone(),
+            address: None,
+            connection: ConnectionId(self.next.fetch_add(1, Ordering::Relaxed)),
+            cut_off: CutOff::default(),
+        };
         let admitted = {
             let mut held = self.per_user.entry(user.clone()).or_default();
-            let admitted = held.len() < most_per_user;
+            let admitted = held.len() < most_of_user;
             if admitted {
-                held.insert(connection, cut_off.clone());
+                held.insert(permit.connection, permit.cut_off());
             }
             admitted
         };
         if !admitted {
-            self.total.fetch_sub(1, Ordering::AcqRel);
             return Err(TurnedAway::UserFull);
         }
-        Ok(Permit { turnstile: Arc::clone(self), user: user.clone(), connection, cut_off })
+        if let Some((address, most)) = address {
+            let mut held = self.per_address.entry(address).or_insert(0);
+            let admitted = *held < most;
+            *held += usize::from(admitted);
+            drop(held);
+            permit.address = admitted.then_some(address);
+            permit.address.ok_or(TurnedAway::AddressFull)?;
+        }
+        Ok(permit)
     }
 
     /// Closes every connection of a user. Returns how many those are.
@@ -183,11 +208,18 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Turnstile { per_user, total, .. } = self.turnstile.as_ref();
+        let Turnstile { per_user, per_address, total, .. } = self.turnstile.as_ref();
         total.fetch_sub(1, Ordering::AcqRel);
         if let Entry::Occupied(mut entry) = per_user.entry(self.user.clone()) {
             entry.get_mut().remove(&self.connection);
             if entry.get().is_empty() {
+                entry.remove();
+            }
+        }
+        let Some(address) = self.address else { return };
+        if let Entry::Occupied(mut entry) = per_address.entry(address) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
                 entry.remove();
             }
         }
@@ -210,13 +242,33 @@ mod tests {
     fn a_place_is_given_back_and_only_then_taken_again() {
         let turnstile = Arc::new(Turnstile::new(2));
 
-        let first = turnstile.enter(&user("a"), 1).unwrap();
-        assert_eq!(turnstile.enter(&user("a"), 1).unwrap_err(), TurnedAway::UserFull);
-        let _second = turnstile.enter(&user("b"), 1).unwrap();
-        assert_eq!(turnstile.enter(&user("c"), 1).unwrap_err(), TurnedAway::Full);
+        let first = turnstile.enter((&user("a"), 1), None).unwrap();
+        assert_eq!(turnstile.enter((&user("a"), 1), None).unwrap_err(), TurnedAway::UserFull);
+        let _second = turnstile.enter((&user("b"), 1), None).unwrap();
+        assert_eq!(turnstile.enter((&user("c"), 1), None).unwrap_err(), TurnedAway::Full);
         drop(first);
-        assert!(turnstile.enter(&user("a"), 1).is_ok());
+        assert!(turnstile.enter((&user("a"), 1), None).is_ok());
         assert_eq!(turnstile.per_user.len(), 1, "users without connections are forgotten");
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_what_it_was_refused_takes_no_room() {
+        let turnstile = Arc::new(Turnstile::new(9));
+        let here = |text: &str| Some((Block::of(text.parse().unwrap()), 2));
+        let enter = |who: &str, from| turnstile.enter((&user(who), 1), from);
+
+        let first = enter("a", here("192.0.2.1")).unwrap();
+        let second = enter("b", here("192.0.2.1")).unwrap();
+        assert_eq!(enter("c", here("192.0.2.1")).unwrap_err(), TurnedAway::AddressFull);
+        assert_eq!((turnstile.connections(), turnstile.users()), (2, 2));
+        let elsewhere = enter("c", here("192.0.2.2")).unwrap();
+        let uncounted = enter("d", None).unwrap();
+        drop(first);
+        let again = enter("a", here("192.0.2.1")).unwrap();
+
+        drop((second, elsewhere, uncounted, again));
+        assert_eq!((turnstile.connections(), turnstile.users()), (0, 0));
+        assert!(turnstile.per_address.is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the whole process shares: built once by `serve`, handed to every task.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,6 +10,7 @@ use sluice_wire::close::CloseCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::address::Block;
 use crate::admission::{Permit, Registry, TurnedAway, Turnstile};
 use crate::body::Bodies;
 use crate::identity::{Identity, TokenRefused, Verifier};
@@ -41,6 +43,10 @@ pub(crate) struct Gateway {
     pub(crate) messages: Windows<UserId>,
     /// Requests of each operator to the admin routes lately.
     pub(crate) operators: Windows<UserId>,
+    /// Requests of each address without a token lately.
+    pub(crate) addresses: Windows<Block>,
+    /// Refused tokens of each address lately.
+    pub(crate) failures: Windows<Block>,
     /// The way in for long requests.
     pub(crate) bodies: Bodies,
     /// Where routes begin: empty, or a path.
@@ -132,10 +138,13 @@ impl Gateway {
         self.turnstile.cut_off(user, CloseCode::TokenExpired)
     }
 
-    /// Lets a connection of this user in.
-    pub(crate) fn enter(&self, user: &UserId) -> Result<Permit, TurnedAway> {
-        let most_per_user = self.rules.load().limits.connections_per_user;
-        self.turnstile.enter(user, most_per_user)
+    /// Lets a connection of this user and address in.
+    pub(crate) fn enter(&self, user: &UserId, address: IpAddr) -> Result<Permit, TurnedAway> {
+        let rules = self.rules.load();
+        let (of_user, of_address) =
+            (rules.limits.connections_per_user, rules.limits.connections_per_address);
+        let block = (!address.is_loopback()).then(|| Block::of(address));
+        self.turnstile.enter((user, of_user), block.map(|block| (block, of_address)))
     }
 
     /// Counts a message of this user.
@@ -152,6 +161,20 @@ impl Gateway {
         taken.inspect_err(|_| self.means.metrics.traffic.blocked(Limiter::Admin))
     }
 
+    /// Counts a request without a token.
+    pub(crate) fn charge_public(&self, address: Block) -> Result<(), OverLimit> {
+        let rate = self.rules.load().limits.public;
+        let taken = self.addresses.take(address, rate, tokio::time::Instant::now());
+        taken.inspect_err(|_| self.means.metrics.traffic.blocked(Limiter::Public))
+    }
+
+    /// Counts a refused token.
+    pub(crate) fn charge_failure(&self, address: Block) -> Result<(), OverLimit> {
+        let rate = self.rules.load().limits.public;
+        let taken = self.failures.take(address, rate, tokio::time::Instant::now());
+        taken.inspect_err(|_| self.means.metrics.traffic.blocked(Limiter::Failure))
+    }
+
     /// What there is at this moment.
     pub(crate) fn seen(&self) -> Seen {
         Seen {
@@ -165,6 +188,8 @@ impl Gateway {
             limiter_keys: vec![
                 (Limiter::Message, self.messages.len()),
                 (Limiter::Admin, self.operators.len()),
+                (Limiter::Public, self.addresses.len()),
+                (Limiter::Failure, self.failures.len()),
             ],
         }
     }
@@ -174,6 +199,8 @@ impl Gateway {
         let (rules, now) = (self.rules.load(), tokio::time::Instant::now());
         let users = self.messages.sweep(rules.limits.messages, now);
         let operators = self.operators.sweep(rules.limits.admin, now);
-        tracing::debug!(users, operators, "swept the limits");
+        let addresses = self.addresses.sweep(rules.limits.public, now);
+        let failures = self.failures.sweep(rules.limits.public, now);
+        tracing::debug!(users, operators, addresses, failures, "swept the limits");
     }
 }

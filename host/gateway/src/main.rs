@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 mod accept;
+mod address;
 mod admission;
 mod ask;
 mod body;

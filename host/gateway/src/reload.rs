@@ -118,8 +118,7 @@ impl Reload {
             return tracing::error!("the configuration has problems, the one in force stays");
         }
         let Settings { server, limits, llm, models, telemetry, .. } = settings;
-        let rules =
-            Rules { limits, origins: server.allowed_origins, cors_origins: server.cors_origins };
+        let rules = Rules::of(limits, &server);
         let catalog = Catalog::new(routes_of(models, &self.loaded), llm.default_model);
         let models = catalog.len();
         self.gateway.rules.store(Arc::new(rules));

@@ -27,6 +27,7 @@ mod health;
 mod metrics;
 mod openai;
 mod page;
+mod remote;
 mod sessions;
 
 /// What a handler sees of the process.
@@ -34,16 +35,18 @@ type Shared = Arc<Gateway>;
 
 /// All routes under the configured prefix.
 pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
+    let limit_public = middleware::from_fn_with_state(Arc::clone(gateway), remote::limit_public);
+    let public = health::routes().merge(metrics::routes()).merge(sessions::public());
+    let public = public.layer(limit_public.clone());
     let routes = Router::new()
         .merge(chat::routes())
         .merge(sessions::routes())
-        .merge(health::routes())
-        .merge(metrics::routes())
+        .merge(public)
         .merge(admin::routes(gateway))
         .merge(page::parts())
         // Calls of models take as long as models do; their routes bound themselves.
         .layer(middleware::from_fn(answer_in_time))
-        .nest(openai::PATH, openai::routes())
+        .nest(openai::PATH, openai::routes(gateway))
         .fallback(|| async { Refusal::NotFound })
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed });
     let home = format!("{}/", gateway.prefix);
@@ -57,7 +60,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
             if prefix == openai::PATH {
                 beside
             } else {
-                beside.nest(openai::PATH, openai::routes())
+                beside.nest(openai::PATH, openai::routes(gateway))
             }
         }
     };
@@ -65,9 +68,10 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
     // Where Prometheus looks unless told otherwise, also when all else is below a prefix.
     let routes = match gateway.prefix.as_str() {
         metrics::PATH => routes,
-        _ => routes.route(metrics::PATH, get(metrics::read)),
+        _ => routes.route(metrics::PATH, get(metrics::read).layer(limit_public)),
     };
     routes
+        .layer(middleware::from_fn_with_state(Arc::clone(gateway), remote::slow_down))
         .layer(middleware::from_fn_with_state(Arc::clone(gateway), metrics::count))
         .layer(middleware::from_fn_with_state(Arc::clone(gateway), cors::grant))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), check_host))

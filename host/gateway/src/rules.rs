@@ -1,7 +1,7 @@
 //! What may change while the process runs: one immutable value, replaced whole, so that whoever reads it sees one list or another
 //! and never a mixture.
 
-use crate::settings::{Limits, Origins};
+use crate::settings::{Limits, Network, Origins, Server};
 
 /// The rules in force.
 #[derive(Debug, Clone)]
@@ -12,4 +12,18 @@ pub(crate) struct Rules {
     pub(crate) origins: Origins,
     /// Pages of other hosts that may call the HTTP routes.
     pub(crate) cors_origins: Origins,
+    /// Proxies whose word on addresses counts.
+    pub(crate) trusted_proxies: Vec<Network>,
+}
+
+impl Rules {
+    /// The rules of a configuration.
+    pub(crate) fn of(limits: Limits, server: &Server) -> Self {
+        Self {
+            limits,
+            origins: server.allowed_origins.clone(),
+            cors_origins: server.cors_origins.clone(),
+            trusted_proxies: server.trusted_proxies.clone(),
+        }
+    }
 }

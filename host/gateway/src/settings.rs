@@ -73,6 +73,8 @@ pub(crate) struct Server {
     pub(crate) allowed_origins: Origins,
     /// Pages of other hosts that may call the HTTP routes; [`Origins::Same`] means none.
     pub(crate) cors_origins: Origins,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
     /// Open connections at one time, 1 to 1,000,000.
     pub(crate) max_connections: usize,
     /// One deadline over the whole drain, 0 to 1 h.
@@ -118,10 +120,14 @@ pub(crate) struct Limits {
     pub(crate) messages: Rate,
     /// Requests of one operator to the admin routes.
     pub(crate) admin: Rate,
+    /// Requests without a token, and refused tokens, of one address; each has a budget of its own.
+    pub(crate) public: Rate,
     /// How often forgotten counters are swept, 10 ms to 30 d.
     pub(crate) cleanup_interval: Duration,
     /// Open connections of one user, 1 to 10,000.
     pub(crate) connections_per_user: usize,
+    /// Open connections of one address, 1 to 1,000,000; loopback is not counted.
+    pub(crate) connections_per_address: usize,
     /// Longest WebSocket message in bytes, 1 KiB to 64 MiB.
     pub(crate) max_message_size: usize,
     /// Longest text of a user message in characters; not above `max_message_size`.

@@ -2,6 +2,7 @@
 //!
 //! A module that is named `needs_…` needs a program that not every machine has; `cargo sluice test` brings it.
 
+mod addresses;
 mod admin;
 mod backup;
 mod bad_input;

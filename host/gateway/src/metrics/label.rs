@@ -73,11 +73,14 @@ pub(crate) enum Limiter {
     Admin,
     /// Requests without a token.
     Public,
+    /// Tokens that are refused.
+    Failure,
 }
 
 impl Limiter {
     /// All of them.
-    pub(super) const ALL: [Self; 4] = [Self::Connection, Self::Message, Self::Admin, Self::Public];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Connection, Self::Message, Self::Admin, Self::Public, Self::Failure];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -85,6 +88,7 @@ impl Limiter {
             Self::Message => "message",
             Self::Admin => "admin",
             Self::Public => "public",
+            Self::Failure => "authentication",
         }
     }
 }

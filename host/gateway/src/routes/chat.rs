@@ -1,12 +1,12 @@
 //! `GET /ws`: from an HTTP request to a connection. Everything is checked before the upgrade.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, Extension, Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use sluice_chat::id::{Epoch, Position, Seq, SessionId};
 use tracing::Instrument as _;
 
+use super::remote::Remote;
 use super::{Refusal, Shared, bearer};
 use crate::accept::Line;
 use crate::admission::TurnedAway;
@@ -46,19 +47,19 @@ struct Asked {
 
 async fn open(
     State(gateway): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Remote(address): Remote,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
     Extension(line): Extension<Line>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let prepared = match asked {
-        Ok(Query(asked)) => prepare(&gateway, &asked, &headers).await,
+        Ok(Query(asked)) => prepare(&gateway, &asked, &headers, address).await,
         Err(rejection) => Err(rejection.into()),
     };
     match prepared {
         Err(refusal) => {
-            tracing::debug!(%peer, ?refusal, "refused a socket");
+            tracing::debug!(%address, ?refusal, "refused a socket");
             refusal.into_response()
         }
         Ok(arrival) => {
@@ -67,7 +68,7 @@ async fn open(
                 Err(rejection) => return rejection.into_response(),
             };
             if let Err(error) = line.narrow() {
-                tracing::debug!(%peer, error = &error as &dyn std::error::Error, "could not bound a socket's buffers");
+                tracing::debug!(%address, error = &error as &dyn std::error::Error, "could not bound a socket's buffers");
             }
             let limit = gateway.rules.load().limits.max_message_size;
             // Counted from here on, so that shutdown waits for sockets in the middle of their upgrade too.
@@ -89,7 +90,12 @@ async fn open(
 }
 
 /// Who comes, from where, and whether there is room.
-async fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result<Arrival, Refusal> {
+async fn prepare(
+    gateway: &Shared,
+    asked: &Asked,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<Arrival, Refusal> {
     if gateway.drain.is_cancelled() {
         return Err(Refusal::Unavailable);
     }
@@ -101,10 +107,16 @@ async fn prepare(gateway: &Shared, asked: &Asked, headers: &HeaderMap) -> Result
     }
     let token = in_header.or(in_query).ok_or(Refusal::Unauthorized)?;
     let identity = gateway.identify(token).await?;
-    let permit = gateway.enter(&identity.user).map_err(|away| match away {
+    let permit = gateway.enter(&identity.user, address).map_err(|away| match away {
         TurnedAway::Full => Refusal::Unavailable,
         TurnedAway::UserFull => {
             gateway.means.metrics.traffic.blocked(Limiter::Connection);
+            Refusal::TooManyConnections
+        }
+        TurnedAway::AddressFull => {
+            gateway.means.metrics.traffic.blocked(Limiter::Connection);
+            let hint = "is it a proxy? then name it in server.trusted_proxies";
+            tracing::warn!(%address, hint, "an address has as many connections as allowed");
             Refusal::TooManyConnections
         }
     })?;

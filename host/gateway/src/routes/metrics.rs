@@ -1,16 +1,16 @@
 //! `/metrics`: what the gateway counts, for those who may see it; and the counting of requests.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::time::Instant;
 
+use super::remote::Remote;
 use super::{Refusal, Shared};
 use crate::metrics::Told;
 
@@ -27,9 +27,9 @@ pub(super) fn routes() -> Router<Shared> {
 /// Everything that is counted, to whoever is in one of the networks.
 pub(super) async fn read(
     State(gateway): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Remote(address): Remote,
 ) -> Result<Response, Refusal> {
-    if !gateway.metrics_networks.iter().any(|network| network.contains(peer.ip())) {
+    if !gateway.metrics_networks.iter().any(|network| network.contains(address)) {
         return Err(Refusal::ForeignAddress);
     }
     let text = gateway.means.metrics.read(&gateway.seen());

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -19,6 +20,7 @@ use sluice_wire::openai::{
 };
 use tokio::sync::mpsc;
 
+use super::remote::{Remote, limit_failures};
 use super::{Shared, bearer, whole_seconds};
 use crate::ask::Question;
 use crate::body::BodyRefused;
@@ -39,13 +41,28 @@ const ROOM_RETRY: Duration = Duration::from_secs(5);
 const LONG_BODY: usize = 64 * 1024;
 
 /// The routes of this resource; what is not among them is told in OpenAI's shape too.
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes(gateway: &Shared) -> Router<Shared> {
     Router::new()
         .route("/models", get(models))
         .route("/models/{*id}", get(model))
         .route("/chat/completions", post(complete))
         .fallback(|| async { Refused::from(Failure::NotFound) })
         .method_not_allowed_fallback(|| async { Refused::from(Failure::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(Arc::clone(gateway), slow_down))
+}
+
+/// Counts refused tokens, in OpenAI's words where there are too many.
+async fn slow_down(
+    State(gateway): State<Shared>,
+    Remote(address): Remote,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    limit_failures(&gateway, address, response, |over| Refused {
+        failure: Failure::TooManyRequests,
+        retry_after: Some(over.retry_after),
+    })
 }
 
 /// A call that has no answer, or none that has begun.

@@ -34,7 +34,11 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/messages", get(messages))
         .route("/sessions/{id}/share", post(share).delete(unshare))
-        .route("/shared/{token}", get(shared))
+}
+
+/// What wants no token.
+pub(super) fn public() -> Router<Shared> {
+    Router::new().route("/shared/{token}", get(shared))
 }
 
 #[derive(Debug, Deserialize)]

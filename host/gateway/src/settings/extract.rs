@@ -72,6 +72,7 @@ fn server(values: &mut Values) -> Server {
         path_prefix: values.text("server.path_prefix"),
         allowed_origins: values.origins("server.allowed_origins"),
         cors_origins: values.origins("server.cors_origins"),
+        trusted_proxies: values.networks("server.trusted_proxies"),
         max_connections: values.count("server.max_connections"),
         shutdown_timeout: values.duration("server.shutdown_timeout"),
         public_url: values.web_address("server.public_url"),
@@ -82,8 +83,10 @@ fn limits(values: &mut Values) -> Limits {
     Limits {
         messages: values.rate("limits.messages"),
         admin: values.rate("limits.admin"),
+        public: values.rate("limits.public"),
         cleanup_interval: values.duration("limits.cleanup_interval"),
         connections_per_user: values.count("limits.connections_per_user"),
+        connections_per_address: values.count("limits.connections_per_address"),
         max_message_size: values.count("limits.max_message_size"),
         max_content: values.count("limits.max_content"),
         max_body: values.count("limits.max_body"),

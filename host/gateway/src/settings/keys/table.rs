@@ -51,9 +51,10 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "server.trusted_proxies",
         Kind::Networks,
         "[]",
-        "Proxies whose X-Forwarded-For is believed. Empty means nobody's is.",
+        "Proxies whose X-Forwarded-For is believed: the rightmost address in it that is none of theirs is the client's. Empty \
+         means that nobody is believed.",
     )
-    .later(),
+    .reloaded(),
     Key::new(
         "server.max_connections",
         Kind::Count(1, 1_000_000),
@@ -161,9 +162,10 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "limits.public",
         Kind::Rate,
         r#""60/1m""#,
-        "Requests without a token from one address.",
+        "Requests of one address to routes that want no token; and, counted apart, refused tokens of one address. A /64 of \
+         IPv6 is one address.",
     )
-    .later(),
+    .reloaded(),
     Key::new(
         "limits.cleanup_interval",
         KEEP,
@@ -177,6 +179,13 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         Kind::Count(1, 10_000),
         "10",
         "Open connections of one user.",
+    )
+    .reloaded(),
+    Key::new(
+        "limits.connections_per_address",
+        Kind::Count(1, 1_000_000),
+        "1000",
+        "Open connections of one address. Those from this machine are not counted: a proxy is behind them, or its owner.",
     )
     .reloaded(),
     Key::new(
