@@ -310,9 +310,10 @@ impl Client {
     }
 }
 
-/// Whether a frame stands at a position of its own; a change of model is told as a status.
+/// Whether a frame stands at a position of its own; a change of model or name is told as a status.
 fn is_event(frame: &Value) -> bool {
-    let changed = kind(frame) == "connection_status" && frame["model_id"].is_string();
+    let changed = kind(frame) == "connection_status"
+        && (frame["model_id"].is_string() || frame["name"].is_string());
     changed || EVENTS.contains(&kind(frame))
 }
 

@@ -146,6 +146,11 @@ impl Log {
         self.push(at, Entry::Whole(Event::Model(model)), 0, 0)
     }
 
+    /// Appends that the session is called otherwise from here on.
+    pub fn name(&mut self, name: &str, at: Instant) -> Seq {
+        self.push(at, Entry::Whole(Event::Name(name.into())), 0, name.len())
+    }
+
     /// Appends that an operator answers from here on.
     pub fn joined(&mut self, operator: Operator, at: Instant) -> Seq {
         self.push(at, Entry::Whole(Event::Joined(operator)), 0, 0)

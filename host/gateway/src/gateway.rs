@@ -94,6 +94,14 @@ impl Gateway {
         self.start_session(id, owner, false).ok_or(FollowRefused::NotFound)
     }
 
+    /// Tells a session in memory, and with it who follows it, that it is called otherwise.
+    pub(crate) fn tell_name(&self, id: &SessionId, owner: &UserId, name: &str) {
+        if let Some(handle) = self.registry.get(id, owner) {
+            // The name is stored: who does not hear of it now reads it in the list.
+            let _full = handle.tell(Command::Renamed(name.to_owned()));
+        }
+    }
+
     /// Tells a session in memory that it is deleted.
     pub(crate) fn forget_session(&self, id: &SessionId, owner: &UserId) {
         if let Some(handle) = self.registry.get(id, owner) {

@@ -149,6 +149,8 @@ pub(crate) enum Command {
     SelectModel { asker: Asker, model: ModelId },
     /// Somebody is writing: for the others who follow.
     Typing { connection: ConnectionId },
+    /// The session has another name from here on, which is stored.
+    Renamed(String),
     /// The user deleted the session: nothing of it goes on.
     Deleted,
     /// Nobody has needed the session for a while: it may leave memory, unless somebody came meanwhile.

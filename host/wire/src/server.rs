@@ -79,6 +79,8 @@ pub struct ServerFrame {
     content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     model_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     models: Vec<ModelOffer>,
     timestamp: String,
@@ -132,6 +134,7 @@ impl ServerFrame {
             offset: None,
             content: String::new(),
             model_id: None,
+            name: None,
             models: Vec::new(),
             timestamp: timestamp(at),
             sender: sender.as_str(),
@@ -297,6 +300,11 @@ impl ServerFrame {
             Event::Model(model) => Self {
                 content: format!("Model changed to {model}"),
                 model_id: Some(model.as_str().to_owned()),
+                ..Self::new("connection_status", Sender::System, at)
+            },
+            Event::Name(name) => Self {
+                content: format!("Name changed to {name}"),
+                name: Some(name.as_ref().to_owned()),
                 ..Self::new("connection_status", Sender::System, at)
             },
             Event::Joined(operator) => {

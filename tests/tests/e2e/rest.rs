@@ -141,6 +141,9 @@ async fn a_session_is_renamed_ended_reopened_and_deleted() {
 
     let renamed = gateway.call("PATCH", &path).bearer(&token).json(&json!({ "name": "News" }));
     assert_eq!(renamed.send().await.status / 100, 2);
+    let told = alice.next_of("connection_status").await;
+    assert_eq!((&told["name"], &told["session_id"]), (&json!("News"), &json!(session)), "{told}");
+    assert!(told["seq"].is_u64(), "{told}");
     assert_eq!(gateway.get("alice", "/sessions").await["sessions"][0]["name"], "News");
 
     let ended = gateway.call("POST", &format!("{path}/end")).bearer(&token).send().await;

@@ -62,6 +62,8 @@ pub enum Event {
     },
     /// Another model answers from here on.
     Model(ModelId),
+    /// The session is called otherwise from here on.
+    Name(Arc<str>),
     /// An operator answers from here on.
     Joined(Operator),
     /// The operator left; the model answers again.

@@ -60,6 +60,7 @@ fn text_of(deliveries: &[Delivery]) -> String {
         Event::Written(_)
         | Event::Loading(_)
         | Event::Model(_)
+        | Event::Name(_)
         | Event::Joined(_)
         | Event::Left(_) => None,
     });
@@ -252,6 +253,7 @@ fn seen(log: &Log, from: Seq, archive: &BTreeMap<Seq, String>) -> String {
             Event::Written(written) => all.push(format!("|{}", written.content)),
             Event::Loading(head) => all.push(format!(">{}", head.answer)),
             Event::Model(model) => all.push(format!("@{model}")),
+            Event::Name(name) => all.push(format!("#{name}")),
             Event::Joined(operator) => all.push(format!("+{}", operator.id)),
             Event::Left(operator) => all.push(format!("-{}", operator.id)),
             Event::Piece { head, offset, text, end } => {
@@ -290,7 +292,7 @@ proptest! {
                         seen.push_str(&text);
                         if end.is_some() { seen.push('<'); }
                     }
-                    Event::Model(_) | Event::Joined(_) | Event::Left(_) => {}
+                    Event::Model(_) | Event::Name(_) | Event::Joined(_) | Event::Left(_) => {}
                 }
             }
             seen.clone()
@@ -412,7 +414,9 @@ impl Device {
             Event::Written(written) => self.seen += &written.content,
             Event::Piece { text, .. } => self.seen += &text,
             Event::Loading(_) => self.seen.push('>'),
-            Event::Model(_) | Event::Joined(_) | Event::Left(_) => self.seen.push('@'),
+            Event::Model(_) | Event::Name(_) | Event::Joined(_) | Event::Left(_) => {
+                self.seen.push('@');
+            }
         }
     }
 

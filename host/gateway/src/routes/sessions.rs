@@ -265,6 +265,7 @@ async fn rename(
         return Err(Refusal::BadRequest("name: 1 to 200 characters are expected"));
     }
     gateway.means.archive.set_name(&stored.id, stored.fence, name).await.map_err(unchanged)?;
+    gateway.tell_name(&stored.id, &user, name);
     stored.name = Some(name.to_owned());
     Ok(Json(stored.into()))
 }

@@ -219,6 +219,12 @@ impl Session {
             Command::Turn(input) => self.apply(input).await,
             Command::SelectModel { asker, model } => self.select_model(asker, model).await,
             Command::Typing { connection } => self.relay_typing(connection),
+            Command::Renamed(name) => {
+                // Where no number can be had now, the list tells the name all the same.
+                if self.reserve(1).await {
+                    self.append(|log, now| log.name(&name, now));
+                }
+            }
             Command::Deleted => {
                 // What runs gets its end, though nothing can be stored any more.
                 self.apply(Input::Abandon).await;
