@@ -106,6 +106,28 @@ pub enum ErrorKind {
     Other,
 }
 
+impl ErrorKind {
+    /// The word in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::Authentication => "authentication",
+            Self::Permission => "permission",
+            Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::ContextTooLong => "context_too_long",
+            Self::ContentBlocked => "content_blocked",
+            Self::Overloaded => "overloaded",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+            Self::Unsupported => "unsupported",
+            Self::Cancelled => "cancelled",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Whether and when another try may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryHint {

@@ -1,8 +1,9 @@
 //! Asking a provider: the one path on which anything is ever asked, whoever asks.
 //!
 //! Starts the plugin's answer, performs the exchanges it describes, feeds it what comes back and hands out what it says. Dropping
-//! the stream is cancelling: plugin instance and upstream connection go with it. No retries, no storage, no clients.
+//! the stream is cancelling: plugin instance and upstream connection go with it. No storage, no clients.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +15,16 @@ use sluice_chat::request::ChatRequest;
 use sluice_sandbox::{Answer, CallError, Directive, Input, Output};
 use sluice_upstream::{Blobs, Response, Timeouts, Upstream};
 
+use tokio::time::Instant;
+
 use crate::catalog::Route;
 use crate::clock;
 use crate::metrics::Answers;
 
+mod attempts;
 mod deadline;
 
+use attempts::{Attempts, Next, Remedy};
 use deadline::within;
 
 /// Most exchanges one answer may perform.
@@ -41,6 +46,8 @@ pub(crate) struct Patience {
 pub(crate) struct Question {
     /// Who is asked.
     pub(crate) route: Arc<Route>,
+    /// Who is asked instead, in this order, when that fails before it said anything.
+    pub(crate) others: Vec<Arc<Route>>,
     /// What.
     pub(crate) request: ChatRequest,
     /// Bytes that the request refers to; plugins never see them.
@@ -52,6 +59,8 @@ pub(crate) struct Question {
 pub(crate) enum Heard {
     /// The provider said something.
     Said(Vec<ChatEvent>),
+    /// Another one is asked from here on; nothing was said yet.
+    Turned(Arc<Route>),
     /// It is over. Always last, always once.
     Ended(Result<FinishReason, AskError>),
 }
@@ -113,8 +122,17 @@ pub(crate) fn ask(
 ) -> impl Stream<Item = Heard> + Send + use<> {
     let total = patience.total;
     let meter = answers.begin(question.route.provider.name());
-    let call = Call { question, upstream, patience, state: State::Unasked, exchanges: 0 };
-    let steps = stream::unfold(call, async |mut call| Some((call.advance().await, call)));
+    let call = Call {
+        attempts: Attempts::first(question.others.len()),
+        question,
+        upstream,
+        patience,
+        answers: answers.clone(),
+        state: State::Unasked,
+        exchanges: 0,
+        spoke: false,
+    };
+    let steps = stream::unfold(call, async |mut call| Some((call.go_on().await, call)));
     within(total, steps, meter)
 }
 
@@ -123,8 +141,12 @@ struct Call {
     question: Question,
     upstream: Upstream,
     patience: Patience,
+    answers: Answers,
+    attempts: Attempts,
     state: State,
     exchanges: u32,
+    /// Whether anything was heard: from then on a failure stands.
+    spoke: bool,
 }
 
 enum State {
@@ -145,10 +167,73 @@ struct Answering {
 /// What one step of an answer came to.
 enum Advance {
     Said(Vec<ChatEvent>),
+    Turned(Arc<Route>),
     Ended(FinishReason),
 }
 
 impl Call {
+    /// Goes on until there is something to tell. What fails before anything was said is tried again, or another way.
+    async fn go_on(&mut self) -> Result<Advance, AskError> {
+        if !self.spoke && matches!(self.state, State::Unasked) && !self.admits() {
+            return Ok(self.turn(ErrorKind::Overloaded));
+        }
+        loop {
+            let error = match self.advance().await {
+                Ok(advance) => {
+                    self.spoke = true;
+                    self.question.route.breaker.worked();
+                    return Ok(advance);
+                }
+                Err(error) => error,
+            };
+            let down = Remedy::blames_upstream(&error)
+                && self.question.route.breaker.failed(Instant::now());
+            if down {
+                tracing::warn!(model = %self.question.route.id, "passed over for a while, it failed in a row");
+            }
+            if self.spoke {
+                return Err(error);
+            }
+            let remedy = if down { Remedy::OtherWay } else { Remedy::against(&error) };
+            let next = self.attempts.after(remedy, rand::random());
+            let model = &self.question.route.id;
+            match next {
+                Next::GiveUp => return Err(error),
+                Next::OtherWay => {
+                    tracing::warn!(%model, error = &error as &dyn Error, "asking another model instead");
+                    return Ok(self.turn(error.kind()));
+                }
+                Next::Again(wait) => {
+                    tracing::debug!(%model, ?wait, error = &error as &dyn Error, "trying again");
+                    drop(error);
+                    self.answers.tried_again(self.question.route.provider.name());
+                    (self.state, self.exchanges) = (State::Unasked, 0);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// Whether the way is worth a try. The last one always is.
+    fn admits(&mut self) -> bool {
+        self.question.route.breaker.admits(Instant::now())
+            || self.attempts.after(Remedy::OtherWay, 0.0) == Next::GiveUp
+    }
+
+    /// Asks the next one from here on.
+    fn turn(&mut self, because: ErrorKind) -> Advance {
+        let Question { route, others, request, blobs: _ } = &mut self.question;
+        self.answers.turned(route.provider.name(), because);
+        if !others.is_empty() {
+            *route = others.remove(0);
+        }
+        request.model.clone_from(&route.upstream_model);
+        let limits = request.max_output_tokens.into_iter().chain(route.max_output_tokens);
+        request.max_output_tokens = limits.min();
+        (self.state, self.exchanges) = (State::Unasked, 0);
+        Advance::Turned(Arc::clone(route))
+    }
+
     /// Goes on until there is something to tell.
     async fn advance(&mut self) -> Result<Advance, AskError> {
         loop {
@@ -240,7 +325,7 @@ impl Answering {
 
     fn broke(&mut self, error: &sluice_upstream::ExchangeError) -> Input {
         let failure = error.failure();
-        tracing::debug!(error = error as &dyn std::error::Error, "exchange broke");
+        tracing::debug!(error = error as &dyn Error, "exchange broke");
         self.response = None;
         self.broken = Some(failure);
         Input::Failed(failure)

@@ -72,10 +72,6 @@ pub(crate) struct Undone {
 pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let (pieces, heard) = mpsc::channel(UNREAD);
     let Order { trace, user, question, prompt_bytes, room } = order;
-    let source = Source {
-        provider: question.route.provider.name().to_owned(),
-        model: question.route.id.to_string(),
-    };
     let account = Account {
         trace,
         user,
@@ -84,7 +80,7 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         prompt_bytes,
         said_bytes: 0,
         usage: None,
-        source,
+        source: question.route.source(),
         answers: gateway.means.metrics.answers.clone(),
     };
     let means = &gateway.means;
@@ -133,6 +129,7 @@ impl Call {
                         return Ended::HungUp;
                     }
                 }
+                Some(Heard::Turned(route)) => self.account.source = route.source(),
                 Some(Heard::Ended(ended)) => return Ended::Heard(ended),
                 None => return Ended::Heard(Err(AskError::NothingToRead)),
             }

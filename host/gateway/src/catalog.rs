@@ -7,6 +7,9 @@ use sluice_sandbox::Provider;
 use sluice_upstream::Endpoints;
 use sluice_wire::server::ModelOffer;
 
+use crate::breaker::Breaker;
+use crate::metrics::Source;
+
 /// How one model is reached.
 #[derive(Debug)]
 pub(crate) struct Route {
@@ -24,6 +27,17 @@ pub(crate) struct Route {
     pub(crate) system_prompt: Option<String>,
     /// Most tokens of an answer.
     pub(crate) max_output_tokens: Option<u32>,
+    /// Models that answer instead when this one cannot, in this order.
+    pub(crate) fallback: Vec<ModelId>,
+    /// What is known of the upstream's health.
+    pub(crate) breaker: Breaker,
+}
+
+impl Route {
+    /// Whom an answer's tokens are put down to.
+    pub(crate) fn source(&self) -> Source {
+        Source { provider: self.provider.name().to_owned(), model: self.id.to_string() }
+    }
 }
 
 /// Every model of the configuration, in its order. Immutable; replaced whole.
@@ -45,6 +59,12 @@ impl Catalog {
             Some(model) => self.routes.iter().find(|route| route.id == *model),
             None => self.routes.first(),
         }
+    }
+
+    /// Who answers instead of a model, in this order. Theirs in turn are not asked: each model names all of its own.
+    pub(crate) fn others(&self, route: &Route) -> Vec<Arc<Route>> {
+        let named = route.fallback.iter();
+        named.filter_map(|id| self.find(Some(id)).map(Arc::clone)).collect()
     }
 
     /// What clients may pick from.

@@ -10,6 +10,7 @@ mod address;
 mod admission;
 mod ask;
 mod body;
+mod breaker;
 mod call;
 mod catalog;
 mod clock;

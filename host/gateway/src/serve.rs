@@ -20,6 +20,7 @@ use crate::accept;
 use crate::admission::{Registry, Turnstile};
 use crate::ask::Patience;
 use crate::body::Bodies;
+use crate::breaker::Breaker;
 use crate::catalog::{Catalog, Route};
 use crate::every::every;
 use crate::gateway::Gateway;
@@ -112,6 +113,8 @@ pub(crate) fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -
             endpoints,
             system_prompt: model.system_prompt,
             max_output_tokens: model.max_output_tokens,
+            fallback: model.fallback,
+            breaker: Breaker::default(),
         }))
     };
     models.into_iter().filter_map(route).collect()

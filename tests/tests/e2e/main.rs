@@ -12,6 +12,7 @@ mod closing;
 mod devices;
 mod disk;
 mod failure;
+mod fallback;
 mod idempotency;
 mod identity;
 mod keys;

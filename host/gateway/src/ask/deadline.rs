@@ -26,6 +26,10 @@ where
                 meter.said();
                 return Some((Heard::Said(events), Some((steps, meter))));
             }
+            Ok(Some(Ok(Advance::Turned(route)))) => {
+                let meter = meter.turned(route.provider.name());
+                return Some((Heard::Turned(route), Some((steps, meter))));
+            }
             Ok(Some(Ok(Advance::Ended(finish)))) => Ok(finish),
             Ok(Some(Err(error))) => Err(error),
             Ok(None) => Err(AskError::NothingToRead),
@@ -88,6 +92,7 @@ mod tests {
         while let Some(heard) = heard.next().await {
             match heard {
                 Heard::Said(events) => told.pieces += events.len(),
+                Heard::Turned(_) => panic!("there is nobody to turn to"),
                 Heard::Ended(ended) => {
                     told.ends.push(ended);
                     told.after = begun.elapsed();

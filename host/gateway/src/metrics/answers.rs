@@ -6,10 +6,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use sluice_chat::answer::Tokens;
+use sluice_chat::event::ErrorKind;
 use tokio::time::Instant;
 
 use super::SECONDS;
-use super::label::{Provider, Source, Spent, Streamed};
+use super::label::{Provider, Source, Spent, Streamed, Turned};
 
 /// Buckets for whole answers, in seconds: from a word to the longest timeout that is usual.
 const ANSWERS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -27,6 +28,8 @@ pub(crate) struct Answers {
     tokens_used: Family<Provider, Counter>,
     tokens: Family<Spent, Counter>,
     running: Gauge,
+    tries: Family<Provider, Counter>,
+    turns: Family<Turned, Counter>,
 }
 
 impl Answers {
@@ -41,6 +44,8 @@ impl Answers {
             tokens_used: Family::default(),
             tokens: Family::default(),
             running: Gauge::default(),
+            tries: Family::default(),
+            turns: Family::default(),
         };
         registry.register(
             "chatbox_llm_requests",
@@ -73,7 +78,28 @@ impl Answers {
             answers.streams.clone(),
         );
         registry.register("sluice_running_answers", "Answers under way.", answers.running.clone());
+        registry.register(
+            "sluice_retries",
+            "Second tries of the same provider, before it said anything.",
+            answers.tries.clone(),
+        );
+        registry.register(
+            "sluice_fallbacks",
+            "Answers that another model gave instead, by whom it was instead of and why.",
+            answers.turns.clone(),
+        );
         answers
+    }
+
+    /// A provider is asked once more.
+    pub(crate) fn tried_again(&self, provider: &str) {
+        self.tries.get_or_create(&Provider { provider: provider.to_owned() }).inc();
+    }
+
+    /// Another one is asked instead of a provider.
+    pub(crate) fn turned(&self, provider: &str, because: ErrorKind) {
+        let turned = Turned { provider: provider.to_owned(), reason: because.as_str() };
+        self.turns.get_or_create(&turned).inc();
     }
 
     /// An answer begins. It runs until the meter is dropped.
@@ -121,6 +147,12 @@ impl Meter {
             let first = self.begun.elapsed().as_secs_f64();
             self.answers.firsts.get_or_create(&self.provider).observe(first);
         }
+    }
+
+    /// Another provider is asked instead: this one failed.
+    pub(crate) fn turned(mut self, provider: &str) -> Self {
+        self.ended(false);
+        self.answers.begin(provider)
     }
 
     /// The answer ended by itself, well or not.

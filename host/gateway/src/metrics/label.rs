@@ -24,6 +24,13 @@ pub(super) struct Streamed {
     pub(super) outcome: &'static str,
 }
 
+/// Who did not answer, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Turned {
+    pub(super) provider: String,
+    pub(super) reason: &'static str,
+}
+
 /// Tokens of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Spent {

@@ -209,7 +209,8 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
         created: clock::now().0 / 1_000,
         model: route.id.to_string(),
     };
-    let question = Question { route, request, blobs: kept };
+    let others = gateway.means.catalog.load().others(&route);
+    let question = Question { route, others, request, blobs: kept };
     let pieces =
         call::start(gateway, Order { trace, user, question, prompt_bytes: text_bytes, room });
     if stream {

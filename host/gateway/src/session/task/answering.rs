@@ -76,10 +76,7 @@ impl Session {
         });
         self.running = Some(Running {
             stored,
-            source: context.as_ref().ok().map(|(question, _)| Source {
-                provider: question.route.provider.name().to_owned(),
-                model: question.route.id.to_string(),
-            }),
+            source: context.as_ref().ok().map(|(question, _)| question.route.source()),
             prompt_bytes: context.as_ref().map_or(0, |(_, bytes)| *bytes),
             saved_bytes: 0,
             last_checkpoint: Deadline::now(),
@@ -133,13 +130,20 @@ impl Session {
             stream: true,
             ..ChatRequest::default()
         };
-        Ok((ask::Question { route: Arc::clone(route), request, blobs: Blobs::default() }, bytes))
+        let (others, route) = (catalog.others(route), Arc::clone(route));
+        Ok((ask::Question { route, others, request, blobs: Blobs::default() }, bytes))
     }
 
     /// Takes in what the provider said.
     pub(super) async fn hear(&mut self, heard: Heard) {
         let input = match heard {
             Heard::Said(events) => self.heard_events(events),
+            Heard::Turned(route) => {
+                if let Some(running) = &mut self.running {
+                    running.source = Some(route.source());
+                }
+                return;
+            }
             Heard::Ended(ended) => {
                 self.asking = None;
                 Input::Ended(match ended {

@@ -68,10 +68,6 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
         let open_to_all = fields::words(raw)?.is_empty();
         open_to_all.then_some(()).ok_or("who may use a model cannot be limited yet".to_owned())
     });
-    if fallback.as_ref().is_some_and(|fallback| !fallback.is_empty()) {
-        let text = "is known but does nothing yet: nobody answers instead";
-        findings.warning(&fields.full("fallback"), fields.origin_of("fallback"), text);
-    }
     let (id, plugin) = (id?, plugin?);
     let place = |name: &str| (fields.full(name), fields.origin_of(name));
     Some(Written {

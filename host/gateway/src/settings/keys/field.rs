@@ -112,7 +112,7 @@ pub(in crate::settings) const MODEL_FIELDS: &[Field] = &[
     field(
         "fallback",
         "a list of ids of other models",
-        "Who answers instead, in order, when the provider cannot be reached.",
+        "Who answers instead, in order, when this one fails before it said anything.",
     ),
     field(
         "roles",

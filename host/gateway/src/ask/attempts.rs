@@ -1,0 +1,217 @@
+//! Which try comes next when one failed: the same way again, another way, or none.
+//!
+//! Pure. Only while nothing of the answer was said: what was heard of one provider is never continued by another.
+
+use std::time::Duration;
+
+use sluice_chat::event::{ErrorKind, ProviderError, RetryHint};
+use sluice_chat::exchange::TransportFailure;
+use sluice_sandbox::CallError;
+
+use super::AskError;
+
+/// Tries of one way, the first included.
+const TRIES: u32 = 2;
+/// Wait before the second try, where the upstream names none. Doubled for each further one; chance adds up to as much again.
+const WAIT: Duration = Duration::from_millis(250);
+/// Longest wait that an upstream may ask for and get: beyond it another way is better, or an honest failure.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What a failure says about trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// It is about the question, or about us: it fails everywhere.
+    Nothing,
+    /// Not this way; another may know better.
+    OtherWay,
+    /// It may pass, after the time that the upstream named if it named one.
+    Time(Option<Duration>),
+}
+
+impl Remedy {
+    /// What helps against a failure.
+    pub(super) fn against(error: &AskError) -> Self {
+        match error {
+            AskError::TookTooLong | AskError::Plugin(CallError::Busy) => Self::Nothing,
+            AskError::Transport { failure, .. } => match failure {
+                TransportFailure::Connect | TransportFailure::Tls | TransportFailure::Reset => {
+                    Self::Time(None)
+                }
+                // Whoever waits has waited long enough.
+                TransportFailure::Timeout
+                | TransportFailure::TooLarge
+                | TransportFailure::Blocked
+                | TransportFailure::MalformedFraming => Self::OtherWay,
+            },
+            AskError::Provider(told) => Self::told(told),
+            AskError::Plugin(_)
+            | AskError::Breach(_)
+            | AskError::NothingToRead
+            | AskError::TooManyExchanges => Self::OtherWay,
+        }
+    }
+
+    fn told(told: &ProviderError) -> Self {
+        match told.kind {
+            ErrorKind::InvalidRequest | ErrorKind::ContentBlocked | ErrorKind::Cancelled => {
+                Self::Nothing
+            }
+            ErrorKind::Authentication
+            | ErrorKind::Permission
+            | ErrorKind::NotFound
+            | ErrorKind::QuotaExhausted
+            | ErrorKind::ContextTooLong
+            | ErrorKind::Unsupported => Self::OtherWay,
+            ErrorKind::RateLimited
+            | ErrorKind::Overloaded
+            | ErrorKind::Timeout
+            | ErrorKind::Protocol
+            | ErrorKind::Other => match told.retry {
+                RetryHint::AfterMs(ms) => Self::Time(Some(Duration::from_millis(ms.into()))),
+                RetryHint::Never if told.kind == ErrorKind::RateLimited => Self::Time(None),
+                RetryHint::Never | RetryHint::OtherCredential => Self::OtherWay,
+            },
+        }
+    }
+
+    /// Whether it tells of an upstream that is down, and not of what it was asked.
+    pub(super) fn blames_upstream(error: &AskError) -> bool {
+        match error {
+            AskError::Transport { failure, .. } => matches!(
+                failure,
+                TransportFailure::Connect
+                    | TransportFailure::Tls
+                    | TransportFailure::Timeout
+                    | TransportFailure::Reset
+            ),
+            AskError::Provider(told) => {
+                matches!(told.kind, ErrorKind::Overloaded | ErrorKind::Timeout)
+                    || told.status.is_some_and(|status| status >= 500)
+            }
+            AskError::TookTooLong
+            | AskError::Plugin(_)
+            | AskError::Breach(_)
+            | AskError::NothingToRead
+            | AskError::TooManyExchanges => false,
+        }
+    }
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The same way again, after a while.
+    Again(Duration),
+    /// The next way, at once.
+    OtherWay,
+    /// Nothing: the failure stands.
+    GiveUp,
+}
+
+/// The tries of one answer so far.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    /// Ways not tried yet.
+    ways_left: usize,
+    /// Tries of the present way.
+    tries: u32,
+}
+
+impl Attempts {
+    /// The first try, with so many other ways behind it.
+    pub(super) fn first(other_ways: usize) -> Self {
+        Self { ways_left: other_ways, tries: 1 }
+    }
+
+    /// What comes after a failure. `chance` is a random number from 0 to 1.
+    pub(super) fn after(&mut self, remedy: Remedy, chance: f64) -> Next {
+        let wait = match remedy {
+            Remedy::Nothing => return Next::GiveUp,
+            Remedy::OtherWay => return self.other_way(),
+            Remedy::Time(Some(asked)) => asked,
+            Remedy::Time(None) => WAIT * 2_u32.pow(self.tries - 1),
+        };
+        if self.tries >= TRIES || wait > LONGEST_WAIT {
+            return self.other_way();
+        }
+        self.tries += 1;
+        Next::Again(wait + wait.min(WAIT).mul_f64(chance.clamp(0.0, 1.0)))
+    }
+
+    fn other_way(&mut self) -> Next {
+        let Some(left) = self.ways_left.checked_sub(1) else { return Next::GiveUp };
+        *self = Self { ways_left: left, tries: 1 };
+        Next::OtherWay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn told(kind: ErrorKind, retry: RetryHint) -> AskError {
+        AskError::Provider(ProviderError { kind, detail: None, status: None, retry })
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_question_is_asked_nowhere_again() {
+        for kind in [ErrorKind::InvalidRequest, ErrorKind::ContentBlocked] {
+            let remedy = Remedy::against(&told(kind, RetryHint::AfterMs(10)));
+            assert_eq!(Attempts::first(3).after(remedy, 0.5), Next::GiveUp);
+        }
+    }
+
+    #[test]
+    fn a_wrong_credential_is_not_tried_twice_but_another_way_is() {
+        let remedy = Remedy::against(&told(ErrorKind::Authentication, RetryHint::AfterMs(10)));
+        let mut attempts = Attempts::first(1);
+        assert_eq!(attempts.after(remedy, 0.0), Next::OtherWay);
+        assert_eq!(attempts.after(remedy, 0.0), Next::GiveUp);
+    }
+
+    #[test]
+    fn the_upstreams_own_wait_is_kept_unless_it_is_absurd() {
+        let after = |ms| Remedy::against(&told(ErrorKind::RateLimited, RetryHint::AfterMs(ms)));
+        let Next::Again(wait) = Attempts::first(0).after(after(2_000), 0.0) else { panic!() };
+        assert_eq!(wait, Duration::from_secs(2));
+        assert_eq!(Attempts::first(0).after(after(86_400_000), 0.0), Next::GiveUp);
+        assert_eq!(Attempts::first(1).after(after(86_400_000), 0.0), Next::OtherWay);
+    }
+
+    fn any_remedy() -> impl Strategy<Value = Remedy> {
+        prop_oneof![
+            Just(Remedy::Nothing),
+            Just(Remedy::OtherWay),
+            prop::option::of(0..20_000_u64)
+                .prop_map(|ms| Remedy::Time(ms.map(Duration::from_millis))),
+        ]
+    }
+
+    proptest! {
+        /// However it fails, an answer is tried at most twice a way, waits are bounded and never shorter than asked for, and in the
+        /// end it is given up.
+        #[test]
+        fn tries_are_bounded(ways in 0..5_usize, failures in prop::collection::vec((any_remedy(), 0.0..1.0_f64), 20)) {
+            let mut attempts = Attempts::first(ways);
+            let (mut again, mut other) = (0, 0);
+            for (remedy, chance) in failures {
+                match attempts.after(remedy, chance) {
+                    Next::Again(wait) => {
+                        again += 1;
+                        let asked = match remedy {
+                            Remedy::Time(asked) => asked.unwrap_or(WAIT),
+                            Remedy::Nothing | Remedy::OtherWay => panic!("nothing to wait for"),
+                        };
+                        prop_assert!(wait >= asked && wait <= LONGEST_WAIT + WAIT);
+                    }
+                    Next::OtherWay => other += 1,
+                    Next::GiveUp => break,
+                }
+            }
+            prop_assert!(other <= ways);
+            prop_assert!(again <= ways + 1);
+        }
+    }
+}
