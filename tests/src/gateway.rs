@@ -180,6 +180,23 @@ impl Gateway {
         reply.json()
     }
 
+    /// The value of one metric, labels included in its name; none while it is not there. Reading counts as a request without a
+    /// token: see [`Setup::watched`].
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let reply = self.call("GET", "/metrics").send().await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let line = reply.body.lines().find(|line| line.starts_with(&format!("{name} ")))?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// Waits until a metric has that value.
+    pub async fn metric_becomes(&self, name: &str, wanted: f64) {
+        patiently(&format!("{name} to be {wanted}"), async {
+            while self.metric(name).await != Some(wanted) {}
+        })
+        .await;
+    }
+
     /// The stored messages of a session, oldest first.
     pub async fn messages(&self, user: &str, session: &str) -> Vec<Value> {
         let page = self.get(user, &format!("/sessions/{session}/messages")).await;

@@ -35,7 +35,7 @@ pub use proxy::Proxy;
 pub use python::Python;
 pub use setup::Setup;
 pub use token::{claims, expiring_in, mint, now};
-pub use workspace::{guest, root, target};
+pub use workspace::{binary, guest, root, target};
 
 /// How long anything may take before a test gives up: generous, since it is never waited out when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(30);

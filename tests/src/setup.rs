@@ -105,6 +105,16 @@ impl Setup {
         self
     }
 
+    /// Lets metrics be read as often as a test has to look.
+    pub fn watched(self) -> Self {
+        self.set("SLUICE_LIMITS__PUBLIC", "100000/1m")
+    }
+
+    /// The environment variables it is started with.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// What tokens are signed with.
     pub fn secret(&self) -> &str {
         &self.secret

@@ -17,7 +17,7 @@ pub fn target() -> PathBuf {
 }
 
 /// The gateway's binary: `SLUICE_BIN`, else what this profile built.
-pub(crate) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let built = || {
         let test = env::current_exe().expect("a test knows its own path");
         test.ancestors().nth(2).expect("target/<profile>").join("sluice")

@@ -1,22 +1,6 @@
 //! What the gateway counts about itself, and who may see it.
 
-use sluice_tests::{FakeProvider, Gateway, Script, Setup, patiently};
-
-/// The value of one series; none while it is not there.
-async fn value(gateway: &Gateway, series: &str) -> Option<f64> {
-    let reply = gateway.call("GET", "/metrics").send().await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-    let line = reply.body.lines().find(|line| line.starts_with(&format!("{series} ")))?;
-    line.rsplit_once(' ')?.1.parse().ok()
-}
-
-/// Waits until a series has that value.
-async fn becomes(gateway: &Gateway, series: &str, wanted: f64) {
-    patiently(&format!("{series} to be {wanted}"), async {
-        while value(gateway, series).await != Some(wanted) {}
-    })
-    .await;
-}
+use sluice_tests::{FakeProvider, Script, Setup};
 
 const GAUGES: [&str; 6] = [
     "sluice_connections",
@@ -30,16 +14,16 @@ const GAUGES: [&str; 6] = [
 #[tokio::test]
 async fn an_answer_is_counted_and_leaves_every_gauge_at_rest() {
     let provider = FakeProvider::start().await;
-    let gateway = Setup::with(&provider).start().await;
+    let gateway = Setup::with(&provider).watched().start().await;
     let mut alice = gateway.connect("alice").await;
     alice.ask("Hello?").await;
     alice.send(&serde_json::json!({ "type": "nonsense" })).await;
     alice.next_frame().await;
-    let during = value(&gateway, "sluice_connections").await;
+    let during = gateway.metric("sluice_connections").await;
     alice.leave().await;
 
     for gauge in GAUGES {
-        becomes(&gateway, gauge, 0.0).await;
+        gateway.metric_becomes(gauge, 0.0).await;
     }
     assert_eq!(during, Some(1.0));
     for (series, wanted) in [
@@ -51,7 +35,7 @@ async fn an_answer_is_counted_and_leaves_every_gauge_at_rest() {
         ("chatbox_active_sessions_total", 1.0),
         ("sluice_limiter_keys{limiter=\"message\"}", 1.0),
     ] {
-        assert_eq!(value(&gateway, series).await, Some(wanted), "{series}");
+        assert_eq!(gateway.metric(series).await, Some(wanted), "{series}");
     }
     let all = gateway.call("GET", "/chatbox/metrics/prometheus").send().await.body;
     for begin in [
@@ -68,20 +52,20 @@ async fn an_answer_is_counted_and_leaves_every_gauge_at_rest() {
 #[tokio::test]
 async fn a_cancelled_answer_leaves_no_instance_and_no_exchange_behind() {
     let provider = FakeProvider::playing(Script::stalling(&["Once"])).await;
-    let gateway = Setup::with(&provider).start().await;
+    let gateway = Setup::with(&provider).watched().start().await;
     let mut alice = gateway.connect("alice").await;
     alice.say("Go on").await;
     alice.frames_saying("Once").await;
     for gauge in ["sluice_running_answers", "sluice_plugin_instances", "sluice_upstream_exchanges"]
     {
-        becomes(&gateway, gauge, 1.0).await;
+        gateway.metric_becomes(gauge, 1.0).await;
     }
 
     alice.send(&serde_json::json!({ "type": "cancel", "session_id": alice.session() })).await;
 
     for gauge in ["sluice_running_answers", "sluice_plugin_instances", "sluice_upstream_exchanges"]
     {
-        becomes(&gateway, gauge, 0.0).await;
+        gateway.metric_becomes(gauge, 0.0).await;
     }
 }
 

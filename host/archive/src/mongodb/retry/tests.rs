@@ -126,3 +126,14 @@ proptest! {
         prop_assert_eq!(waits.len(), waited);
     }
 }
+
+/// The way back of docs/production-readiness.md: with one attempt nothing is tried again.
+#[test]
+fn one_attempt_is_one_call() {
+    let retry =
+        Retry { attempts: 1, delay: Duration::from_millis(100), max_delay: Duration::from_secs(2) };
+    for kind in [std::io::ErrorKind::ConnectionRefused, std::io::ErrorKind::TimedOut] {
+        assert_eq!(told(retry, vec![io(kind)], 0.0), (false, 1, Vec::new()));
+    }
+    assert_eq!(told(retry, Vec::new(), 0.0), (true, 1, Vec::new()));
+}
