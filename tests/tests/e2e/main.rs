@@ -35,6 +35,6 @@ mod rollback;
 mod sandbox;
 mod sealed;
 mod shared;
-mod shutdown;
 mod slow_reader;
+mod stop;
 mod streaming;
