@@ -1,6 +1,8 @@
 //! A running gateway process, and the folder it keeps its data in.
 
 use std::{
+    env,
+    fmt::Write as _,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -255,6 +257,31 @@ async fn ended_in(setup: &Setup, home: &Path, arguments: &[&str]) -> Ended {
     }
 }
 
+/// What tells a gateway to use the engine under test: `SLUICE_TEST_ENGINE`, `sqlite` where it is not
+/// set. Of a MongoDB, found by `SLUICE_TEST_MONGODB`, each folder has a database.
+fn engine(home: &Path) -> Vec<(&'static str, String)> {
+    let engine = env::var("SLUICE_TEST_ENGINE").unwrap_or_else(|_| "sqlite".to_owned());
+    if engine == "sqlite" {
+        return Vec::new();
+    }
+    assert_eq!(engine, "mongodb", "SLUICE_TEST_ENGINE is sqlite or mongodb");
+    let name = home.file_name().expect("a folder of its own");
+    // Databases whose names differ in case alone are one.
+    let name = name.as_encoded_bytes().iter().fold("e2e_".to_owned(), |mut name, byte| {
+        write!(name, "{byte:02x}").expect("a text takes everything");
+        name
+    });
+    vec![
+        ("SLUICE_STORAGE__ENGINE", engine),
+        (
+            "SLUICE_STORAGE__MONGODB__URI",
+            env::var("SLUICE_TEST_MONGODB").expect("SLUICE_TEST_MONGODB, an address"),
+        ),
+        ("SLUICE_STORAGE__MONGODB__DATABASE", name.clone()),
+        ("SLUICE_STORAGE__MONGODB__INSTANCE", name),
+    ]
+}
+
 fn command(setup: &Setup, home: &Path) -> Command {
     let disk = home.join("disk");
     let (mut command, folder) = match &setup.disk {
@@ -270,7 +297,11 @@ fn command(setup: &Setup, home: &Path) -> Command {
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
-        .env("SLUICE_STORAGE__SQLITE__PATH", folder.join("sluice.db"))
+        .env("SLUICE_STORAGE__SQLITE__PATH", folder.join("sluice.db"));
+    if setup.disk.is_none() {
+        command.envs(engine(home));
+    }
+    command
         .envs(&setup.environment)
         .current_dir(home)
         .stdin(Stdio::null())

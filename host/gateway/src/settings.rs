@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sluice_archive::Keys;
+use sluice_archive::{DatabaseSettings, Keys};
 use sluice_chat::id::ModelId;
 use sluice_upstream::Document;
 use url::Url;
@@ -170,11 +170,20 @@ pub(crate) struct Llm {
     pub(crate) default_model: Option<ModelId>,
 }
 
+/// What keeps conversations.
+#[derive(Debug, Clone)]
+pub(crate) enum Engine {
+    /// A database file. A relative path is meant from the working directory.
+    Sqlite(PathBuf),
+    /// A database elsewhere.
+    MongoDb(DatabaseSettings),
+}
+
 /// Conversations on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Storage {
-    /// The database file. A relative path is meant from the working directory.
-    pub(crate) path: PathBuf,
+    /// What keeps them.
+    pub(crate) engine: Engine,
     /// What seals what is stored.
     pub(crate) keys: Keys,
     /// How long conversations are kept in which nothing is said; for good when absent.

@@ -3,7 +3,8 @@
 use sluice_archive::{Archive, KeysError, OpenError, StoreError};
 
 use crate::command::Exit;
-use crate::settings::Storage;
+use crate::fresh;
+use crate::settings::{Engine, Storage};
 
 /// Why the archive is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,15 +38,23 @@ impl StorageError {
 
 /// Opens it, and says once when nothing in it is sealed.
 pub(crate) async fn open(storage: Storage) -> Result<Archive, StorageError> {
-    let Storage { path, keys, retention: _ } = storage;
+    let Storage { engine, keys, retention: _ } = storage;
     if keys.current.is_none() {
         tracing::warn!(
-            "what is stored is readable to whoever has the file; storage.encryption_key seals it"
+            "what is stored is readable to whoever has the disk; storage.encryption_key seals it"
         );
     }
-    let archive = tokio::task::spawn_blocking(move || Archive::open(&path))
-        .await
-        .map_err(StorageError::Panicked)?
-        .map_err(StorageError::Open)?;
+    let archive = match engine {
+        Engine::Sqlite(path) => tokio::task::spawn_blocking(move || Archive::open(&path))
+            .await
+            .map_err(StorageError::Panicked)?,
+        Engine::MongoDb(mut database) => {
+            if database.instance.is_empty() {
+                database.instance = fresh::trace();
+            }
+            Archive::connect(&database).await
+        }
+    }
+    .map_err(StorageError::Open)?;
     archive.with_keys(keys).await.map_err(StorageError::Keys)
 }

@@ -21,6 +21,7 @@ mod metrics;
 mod model;
 mod needs_chromium;
 mod needs_model;
+mod needs_mongod;
 mod needs_python;
 mod openai;
 mod operator;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use sluice_archive::BackupError;
 
 use super::{Exit, chain, print, settings, tell};
+use crate::settings::Engine;
 
 /// Makes one.
 pub(crate) fn run(files: &[PathBuf], to: &Path) -> ExitCode {
@@ -13,7 +14,13 @@ pub(crate) fn run(files: &[PathBuf], to: &Path) -> ExitCode {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
-    match sluice_archive::backup(&settings.storage.path, to) {
+    let Engine::Sqlite(path) = &settings.storage.engine else {
+        tell(
+            "a MongoDB is backed up by its own tools: mongodump --oplog, or a snapshot of its disk",
+        );
+        return Exit::Configuration.into();
+    };
+    match sluice_archive::backup(path, to) {
         Ok(copy) => {
             let bytes = copy.bytes;
             print(format_args!(

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{Exit, block_on, chain, configured, print, tell};
 use crate::plugins::Shelf;
 use crate::serve;
-use crate::settings::{self as configuration, Configured};
+use crate::settings::{self as configuration, Configured, Engine};
 
 /// Validates the configuration, loads every plugin, prints every key with its value and origin (secrets masked) and what would
 /// run.
@@ -37,7 +37,12 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
         print(line);
     }
     print(format_args!("listens on  {}{}/", settings.server.bind, settings.server.path_prefix));
-    print(format_args!("archive     {}", settings.storage.path.display()));
+    match &settings.storage.engine {
+        Engine::Sqlite(path) => print(format_args!("archive     {}", path.display())),
+        Engine::MongoDb(database) => {
+            print(format_args!("archive     the database {} of a MongoDB", database.database));
+        }
+    }
     for (id, plugin) in &loaded {
         let (contract, digest) = (plugin.provider.contract(), plugin.provider.digest());
         print(format_args!("plugin      {id}  contract {contract}  sha256 {digest}"));

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
+use sluice_archive::Durability;
 use sluice_wire::server::timestamp;
 
 use super::Shared;
@@ -30,11 +31,15 @@ async fn readiness(State(gateway): State<Shared>) -> Response {
     if let Err(error) = &archive {
         tracing::warn!(error = error as &dyn std::error::Error, "the archive does not answer");
     }
+    let durability = match gateway.means.archive.durability() {
+        Durability::Full => "full",
+        Durability::Degraded => "degraded",
+    };
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
         "timestamp": timestamp(clock::now()),
         "checks": {
-            "archive": { "status": status(archive.is_ok()) },
+            "archive": { "status": status(archive.is_ok()), "durability": durability },
             "llm": { "status": status(models > 0), "models": models },
             "keys": { "status": status(keys) },
             "drain": { "status": status(!draining) },

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
-use sluice_archive::{AppendError, Appended, ChangeError, ClientKey, Digest, NewMessage};
+use sluice_archive::{
+    AppendError, Appended, ChangeError, ClientKey, Digest, NewMessage, StoreError,
+};
 use sluice_chat::history::{self};
 use sluice_chat::id::{
     Epoch, Fence, Instant, MessageId, ModelId, Position, Seq, SessionId, UserId,
@@ -121,6 +123,8 @@ struct Session {
     trace: Option<String>,
     /// Set when the archive says that the session is somebody else's or gone.
     lost: bool,
+    /// Set when the archive could not say whether it stored a message: its number may be used.
+    unsure: bool,
 }
 
 impl Session {
@@ -140,6 +144,7 @@ impl Session {
             running: None,
             trace: None,
             lost: false,
+            unsure: false,
         };
         if !fresh {
             session.load().await?;
@@ -166,6 +171,32 @@ impl Session {
         Ok(())
     }
 
+    /// After a message of which nobody knows whether it is stored: takes the session anew, as after a
+    /// crash, above every number that may be used and in a new epoch. Says whether that went well.
+    async fn retake(&mut self) -> bool {
+        let taken = match self.means.archive.take_session(&self.id, clock::now()).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not take a session anew");
+                return false;
+            }
+        };
+        self.unsure = false;
+        // None if the message would have been its first, and was not stored.
+        if let Some(stored) = taken {
+            let head = Position { epoch: stored.epoch, seq: stored.head };
+            let bounds = self.means.bounds;
+            self.scribe.write(|log| *log = Log::new(head, bounds));
+            self.reserved = stored.reserved;
+            self.stored = true;
+            self.asked = None;
+            for outbox in self.followers.values() {
+                outbox.moved.notify_one();
+            }
+        }
+        true
+    }
+
     /// Whether somebody follows or something runs.
     fn is_needed(&mut self) -> bool {
         self.forget_followers();
@@ -182,7 +213,7 @@ impl Session {
         if self.lost {
             return self.close_for_good();
         }
-        if !self.stored {
+        if !self.stored || self.unsure {
             return;
         }
         let head = self.scribe.read(Log::head).seq;
@@ -210,6 +241,10 @@ impl Session {
     }
 
     async fn take(&mut self, command: Command) {
+        if self.unsure && matches!(command, Command::Turn(_) | Command::SelectModel { .. }) {
+            // What fails now fails again where it is needed, and is told there.
+            self.retake().await;
+        }
         match command {
             Command::Follow { connection, outbox, resume, reply } => {
                 let followed = self.follow(connection, outbox, resume);
@@ -366,6 +401,9 @@ impl Session {
     async fn save(&mut self, say: Say) -> Saved {
         let Say { asker, speaker, content, model, digest } = say;
         let Some(model) = model else { return Saved::Refused(Refusal::InvalidModel) };
+        if self.unsure && !self.retake().await {
+            return Saved::Refused(Refusal::NotStored);
+        }
         let head = self.scribe.read(Log::head);
         let message = fresh::message();
         let at = clock::now();
@@ -431,6 +469,7 @@ impl Session {
                 Refusal::Closed
             }
             AppendError::Store(error) => {
+                self.unsure = matches!(error, StoreError::Uncertain { .. });
                 tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not store a message");
                 Refusal::NotStored
             }

@@ -3,6 +3,7 @@
 //! The only place that makes a [`Settings`]. Nothing is read from disk or environment here but secrets, through the vault.
 
 mod auth;
+mod engine;
 mod fields;
 mod model;
 mod plugin;
@@ -13,6 +14,7 @@ pub(super) mod values;
 use sluice_archive::{Form, Key, Keys};
 use sluice_chat::id::ModelId;
 
+use self::engine::engine;
 use self::model::Written;
 use self::values::Values;
 use super::effective::{self, Effective};
@@ -41,7 +43,6 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Vec<Effective
 
     let effective = effective::all(&values);
     let auth = auth::read(&mut values, findings);
-    storage_engine(&mut values, findings);
     let mut plugins = plugin::read(sources, &vault, findings);
     let mut models = model::read(sources, findings);
     slot::read(sources, &vault, &mut plugins, &mut models, findings);
@@ -131,7 +132,7 @@ fn storage(values: &mut Values, findings: &mut Findings) -> Storage {
     };
     let keys = Keys { current: keys(current).pop(), previous: keys(previous) };
     Storage {
-        path: values.path("storage.sqlite.path"),
+        engine: engine(values, findings),
         keys,
         retention: Some(values.duration("storage.retention")).filter(|time| !time.is_zero()),
     }
@@ -171,28 +172,6 @@ fn default_model(
         findings.problem(problem.accepted(model::one_of(&ids, "a model that exists")));
     }
     found.map(|written| written.model.id.clone())
-}
-
-/// Refuses the engine that is not there yet, whether it was named or meant by `MONGO_URI`.
-fn storage_engine(values: &mut Values, findings: &mut Findings) {
-    let (engine, uri) = ("storage.engine", "storage.mongodb.uri");
-    let unavailable = "mongodb is not available yet";
-    let named = values.is_written(engine);
-    let sound = values.is_sound(engine);
-    let origin = values.origin(engine);
-    let mongodb = values.text(engine) == "mongodb";
-    if mongodb {
-        findings.problem(Problem::new(engine, origin, unavailable).accepted(r#""sqlite""#));
-        return;
-    }
-    let (origin, written) = (values.origin(uri), values.is_written(uri));
-    if !named && sound && written && !values.secrets(uri).is_empty() {
-        let wrong =
-            format!("an address of a database means engine = \"mongodb\", and {unavailable}");
-        let accepted =
-            r#"storage.engine = "sqlite" beside it (SLUICE_STORAGE__ENGINE=sqlite), or no address"#;
-        findings.problem(Problem::new(uri, origin, wrong).accepted(accepted));
-    }
 }
 
 /// The problem of a gateway that has nobody to ask.

@@ -14,6 +14,11 @@ use crate::problem::Problem;
 use crate::workspace::Workspace;
 use crate::{build, cargo, say};
 
+/// What is told to both engines: the stories of the archive, and everything a client sees but what is about files or needs
+/// another program.
+const ON_BOTH_ENGINES: &str =
+    "binary(archive) or (binary(e2e) and not test(/^(backup|disk|sealed|needs_)/))";
+
 /// Builds everything, brings what tests need, and runs them all.
 pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
     prerequisite::check(&sluice.root, Need::Everything)?;
@@ -30,6 +35,14 @@ pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
             }
             runner::run(nextest, Runner::Nextest)
         })?;
+        if !run.absent.contains(&Tool::Mongod) {
+            report.part("tests with engine = \"mongodb\"", || {
+                let mut nextest = run.with_mongod(&["nextest", "run", "--workspace"]);
+                nextest.args(["-E", ON_BOTH_ENGINES]);
+                nextest.args(["--color", if say::is_watched() { "always" } else { "never" }]);
+                runner::run(nextest, Runner::Nextest)
+            })?;
+        }
         report.part("documentation tests", || {
             runner::run(run.cargo(&["test", "--quiet", "--workspace", "--doc"]), Runner::Libtest)
         })?;
@@ -127,6 +140,23 @@ impl<'a> Run<'a> {
         build::bundle(&mut cargo, self.sluice);
         cargo.envs(self.variables.iter().map(|(name, value)| (name, value)));
         cargo
+    }
+
+    /// As [`Run::cargo`], with a MongoDB that is there as long as it runs.
+    fn with_mongod(&self, arguments: &[&str]) -> Command {
+        let cargo = self.cargo(arguments);
+        let mut command = Command::new(self.gateway.with_file_name("with-mongod"));
+        command.arg(cargo.get_program()).args(cargo.get_args());
+        for (name, value) in cargo.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = cargo.get_current_dir() {
+            command.current_dir(folder);
+        }
+        command
     }
 
     fn has_nextest(&self) -> bool {

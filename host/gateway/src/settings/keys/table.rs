@@ -300,8 +300,7 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "storage.engine",
         Kind::Choice(&["sqlite", "mongodb"]),
         r#""sqlite""#,
-        "Where conversations are kept. When it is not written and MONGO_URI is set, mongodb is meant. mongodb is not \
-         available yet and is refused.",
+        "Where conversations are kept. When it is not written and MONGO_URI is set, mongodb is meant.",
     ),
     Key::new(
         "storage.encryption_key",
@@ -329,34 +328,41 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         r#""data/sluice.db""#,
         "The database file. A relative path is taken from the working directory.",
     ),
-    Key::new("storage.mongodb.uri", Kind::Secret, r#""""#, "Address of the database.")
-        .old(&[old("MONGO_URI")])
-        .later(),
+    Key::new(
+        "storage.mongodb.uri",
+        Kind::Secret,
+        r#""""#,
+        "Address of the database, mongodb:// or mongodb+srv://. What it says of write concern, read preference, retries \
+         and compression does not count.",
+    )
+        .old(&[old("MONGO_URI")]),
     Key::new("storage.mongodb.database", Kind::Text(63), r#""chat""#, "Name of the database.")
-        .old(&[old("MONGO_DATABASE")])
-        .later(),
+        .old(&[old("MONGO_DATABASE")]),
+    Key::new(
+        "storage.mongodb.instance",
+        Kind::Text(100),
+        r#""""#,
+        "What this gateway calls itself: after a crash the same name gets the database back at once, another one within \
+         ten seconds. Never the same for two gateways. Empty means a new name at each start.",
+    ),
     Key::new(
         "storage.mongodb.retry_attempts",
         Kind::Count(1, 100),
         "3",
         "How often an operation is tried when the database cannot be reached.",
     )
-    .old(&[old("MONGO_RETRY_ATTEMPTS")])
-    .later(),
+    .old(&[old("MONGO_RETRY_ATTEMPTS")]),
     Key::new(
         "storage.mongodb.retry_delay",
         WAIT,
         r#""100ms""#,
         "Wait before the second try; it doubles with each.",
     )
-    .old(&[old("MONGO_RETRY_DELAY")])
-    .later(),
+    .old(&[old("MONGO_RETRY_DELAY")]),
     Key::new("storage.mongodb.retry_max_delay", WAIT, r#""2s""#, "Longest wait between two tries.")
-        .old(&[old("MONGO_RETRY_MAX_DELAY")])
-        .later(),
-    Key::new("storage.mongodb.connect_timeout", WAIT, r#""10s""#, "Longest time to connect.")
-        .old(&[old("MONGO_CONNECT_TIMEOUT")])
-        .later(),
+        .old(&[old("MONGO_RETRY_MAX_DELAY")]),
+    Key::new("storage.mongodb.connect_timeout", WAIT, r#""10s""#, "How long to wait for the database at start.")
+        .old(&[old("MONGO_CONNECT_TIMEOUT")]),
     Key::new(
         "sandbox.plugin_directory",
         Kind::Path,

@@ -1,6 +1,9 @@
 //! Variables: names from before, ours, and who wins.
 
+use sluice_archive::Retry;
+
 use super::*;
+use crate::settings::Engine;
 
 /// Loads a working configuration with one variable more.
 fn with(name: &str, value: &str) -> Settings {
@@ -49,11 +52,6 @@ fn a_key_that_seals_is_taken_in_each_of_its_forms() {
 #[test]
 fn names_from_before_that_do_nothing_yet_are_warned_of() {
     for (name, value) in [
-        ("MONGO_DATABASE", "other"),
-        ("MONGO_CONNECT_TIMEOUT", "3s"),
-        ("MONGO_RETRY_ATTEMPTS", "9"),
-        ("MONGO_RETRY_DELAY", "1s"),
-        ("MONGO_RETRY_MAX_DELAY", "5s"),
         ("SMTP_HOST", "mail"),
         ("S3_BUCKET", "files"),
         ("K8S_NAMESPACE", "chat"),
@@ -70,23 +68,33 @@ fn names_from_before_that_do_nothing_yet_are_warned_of() {
 }
 
 #[test]
-fn a_default_written_out_is_no_reason_to_warn() {
-    let warnings = Configuration::working().variable("MONGO_DATABASE", "chat").warnings();
-
-    assert_eq!(warnings, Vec::<String>::new());
-}
-
-#[test]
 fn an_address_of_a_database_means_that_engine_unless_another_is_named() {
-    let uri = "mongodb://localhost:27017";
+    let uri = "mongodb://someone:secret@localhost:27017";
+    let configuration = [
+        ("MONGO_URI", uri),
+        ("MONGO_DATABASE", "talks"),
+        ("MONGO_CONNECT_TIMEOUT", "3s"),
+        ("MONGO_RETRY_ATTEMPTS", "9"),
+        ("MONGO_RETRY_DELAY", "1s"),
+        ("MONGO_RETRY_MAX_DELAY", "5s"),
+    ]
+    .into_iter()
+    .fold(Configuration::working(), |all, (name, value)| all.variable(name, value));
 
-    let problems = Configuration::working().variable("MONGO_URI", uri).problems();
-    assert_eq!(problems.len(), 1, "{problems:#?}");
-    assert!(problems[0].starts_with("storage.mongodb.uri (variable MONGO_URI)"), "{problems:#?}");
+    let Engine::MongoDb(database) = configuration.settings().storage.engine else {
+        unreachable!("the address counts");
+    };
+    assert_eq!((database.uri.as_str(), database.database.as_str()), (uri, "talks"));
+    assert_eq!(database.connect_timeout, Duration::from_secs(3));
+    let (delay, max_delay) = (Duration::from_secs(1), Duration::from_secs(5));
+    assert_eq!(database.retry, Retry { attempts: 9, delay, max_delay });
+    assert!(!format!("{database:?}").contains("secret"));
 
     let named = Configuration::working().variable("MONGO_URI", uri);
     let warnings = named.variable("SLUICE_STORAGE__ENGINE", "sqlite").warnings();
-    assert_eq!(warnings, ["storage.mongodb.uri (variable MONGO_URI): has no effect yet"]);
+    let told =
+        "storage.mongodb.uri (variable MONGO_URI): has no effect with storage.engine = \"sqlite\"";
+    assert_eq!(warnings, [told]);
 }
 
 #[test]

@@ -109,15 +109,15 @@ fn one_wrong_thing_is_one_problem() {
         ),
         (
             "[storage]\nengine = \"mongodb\"",
-            "storage.engine (c.toml:2): mongodb is not available yet",
+            "storage.engine (c.toml:2): mongodb needs storage.mongodb.uri",
         ),
         (
             "[storage]\nencryption_key = \"base64:c2hvcnQ=\"",
             "storage.encryption_key (c.toml:2): is no key of 32 bytes; accepted: \"base64:",
         ),
         (
-            "[storage.mongodb]\nuri = \"mongodb://localhost\"",
-            "storage.mongodb.uri (c.toml:2): an address of a database means engine",
+            "[storage.mongodb]\nuri = \"postgres://localhost\"",
+            "storage.mongodb.uri (c.toml:2): is no address of a MongoDB",
         ),
         (
             "[storage.mongodb]\nretry_attempts = 0",
