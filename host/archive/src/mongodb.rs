@@ -142,7 +142,7 @@ impl MongoDb {
         let theirs = database.list_collection_names().filter(doc! { "name": PREDECESSORS }).await;
         if theirs.is_ok_and(|names| !names.is_empty()) {
             tracing::info!(
-                "conversations of an earlier gateway are in this database; sluice import brings them over"
+                "conversations of an earlier gateway are in the collection sessions of this database; they stay as they are"
             );
         }
         let shared = Arc::new(Shared::new(database, transactions, settings.retry, lease));
