@@ -4,6 +4,7 @@
 //! and as a method of the same name in each engine, where how it is done is. What both engines must
 //! agree on is told to both by the stories in `tests/archive`.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -277,8 +278,8 @@ impl Archive {
     }
 
     /// Reads a page of a user's sessions, newest activity first, ties by id. With `wanted`, only
-    /// those of the newest [`SEARCHED_SESSIONS`](crate::SEARCHED_SESSIONS) whose name contains it,
-    /// in whatever case.
+    /// those of the newest [`SEARCHED_SESSIONS`](crate::SEARCHED_SESSIONS) whose name contains it, in
+    /// whatever case; without a key also those in which it was said, as far as 8 MiB of texts reach.
     pub async fn sessions_of(
         &self,
         owner: &UserId,
@@ -290,7 +291,14 @@ impl Archive {
         let request = PageRequest::new(limit, after, wanted);
         let read = ask!(self.newest_sessions(owner, request.read(), request.read_after()))?;
         let opened: Result<Vec<_>, _> = read.into_iter().map(|found| self.opened(found)).collect();
-        Ok(request.page(opened?))
+        let read = opened?;
+        // Sealed texts are not searched at all: all of them would have to be opened.
+        let search = request.search(&read).filter(|_| self.keys.current.is_none());
+        let said = match search {
+            Some((search, sessions)) => ask!(self.saying(sessions, search))?,
+            None => HashSet::new(),
+        };
+        Ok(request.page(read, &said))
     }
 
     /// Renames a session.

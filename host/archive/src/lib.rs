@@ -14,6 +14,7 @@ mod mongodb;
 mod reseal;
 mod review;
 mod seal;
+mod search;
 mod session;
 mod sqlite;
 mod tally;

@@ -18,6 +18,7 @@ mod session;
 mod shared;
 mod unit;
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage
 use crate::reseal::Batch;
 use crate::review::{ReviewPage, ReviewRequest};
 use crate::seal::{KeyId, Keys};
+use crate::search::Search;
 use crate::session::{SessionCursor, StoredSession, Swept};
 use crate::tally::Totals;
 
@@ -286,6 +288,14 @@ impl MongoDb {
         after: Option<&SessionCursor>,
     ) -> Result<Vec<StoredSession>, StoreError> {
         reading!(self, sessions::newest(&self.shared.database, owner, limit, after))
+    }
+
+    pub(crate) async fn saying(
+        &self,
+        sessions: Vec<SessionId>,
+        search: Search,
+    ) -> Result<HashSet<SessionId>, StoreError> {
+        reading!(self, messages::saying(&self.shared.database, &sessions, search.clone()))
     }
 
     pub(crate) async fn set_name(

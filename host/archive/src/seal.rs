@@ -282,6 +282,11 @@ impl Keys {
     }
 }
 
+/// Whether a text as it is stored is sealed.
+pub(crate) fn is_sealed(stored: &str) -> bool {
+    envelope(stored).is_some()
+}
+
 /// A text that is not sealed, as it is stored.
 fn plain(text: &str) -> String {
     if text.starts_with(MARK) { format!("{MARK}{PLAIN}{text}") } else { text.to_owned() }

@@ -1,5 +1,6 @@
 //! Sessions as stored, and pages of them.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use sluice_chat::answer::Tokens;
@@ -7,6 +8,7 @@ use sluice_chat::id::{Epoch, Fence, Instant, ModelId, Seq, SessionId, ShareToken
 use sluice_chat::turn::Mode;
 
 use crate::mark::Mark;
+use crate::search::Search;
 
 use crate::message::MAX_PAGE;
 
@@ -119,10 +121,21 @@ impl PageRequest {
         self.after.as_ref().filter(|_| self.wanted.is_none())
     }
 
-    /// Makes the page of what was read.
-    pub(crate) fn page(&self, read: Vec<StoredSession>) -> SessionPage {
-        let mut sessions: Vec<_> =
-            read.into_iter().filter(|session| self.keeps(session)).take(self.limit + 1).collect();
+    /// What to look for in what was said, and in which of those that were read: their names do not
+    /// have it.
+    pub(crate) fn search(&self, read: &[StoredSession]) -> Option<(Search, Vec<SessionId>)> {
+        let wanted = self.wanted.as_ref()?;
+        let unnamed = read.iter().filter(|session| self.is_after(session) && !self.names(session));
+        Some((Search::new(wanted), unnamed.map(|session| session.id.clone()).collect()))
+    }
+
+    /// Makes the page of what was read, and of what was found in what was said.
+    pub(crate) fn page(&self, read: Vec<StoredSession>, said: &HashSet<SessionId>) -> SessionPage {
+        let keeps = |session: &StoredSession| {
+            let found = self.wanted.is_none() || self.names(session) || said.contains(&session.id);
+            found && self.is_after(session)
+        };
+        let mut sessions: Vec<_> = read.into_iter().filter(keeps).take(self.limit + 1).collect();
         let more = sessions.len() > self.limit;
         sessions.truncate(self.limit);
         let next = sessions
@@ -132,11 +145,15 @@ impl PageRequest {
         SessionPage { sessions, next }
     }
 
-    fn keeps(&self, session: &StoredSession) -> bool {
-        let Some(wanted) = &self.wanted else { return true };
-        let is_after = self.after.as_ref().is_none_or(|cursor| {
+    fn is_after(&self, session: &StoredSession) -> bool {
+        self.after.as_ref().is_none_or(|cursor| {
             (session.last_activity, &session.id) < (cursor.last_activity, &cursor.id)
-        });
-        is_after && session.name.as_deref().is_some_and(|name| name.to_lowercase().contains(wanted))
+        })
+    }
+
+    /// Whether its name has what is wanted.
+    fn names(&self, session: &StoredSession) -> bool {
+        let (Some(wanted), Some(name)) = (&self.wanted, &session.name) else { return false };
+        name.to_lowercase().contains(wanted)
     }
 }

@@ -11,6 +11,7 @@ mod sealing;
 mod session;
 mod writer;
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::path::Path;
@@ -40,6 +41,7 @@ use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage
 use crate::reseal::Batch;
 use crate::review::{ReviewPage, ReviewRequest};
 use crate::seal::{KeyId, Keys};
+use crate::search::Search;
 use crate::session::{SessionCursor, StoredSession, Swept};
 use crate::tally::Totals;
 
@@ -184,6 +186,14 @@ impl Sqlite {
         self.readers
             .read(move |connection| sessions::newest(connection, &owner, limit, after.as_ref()))
             .await
+    }
+
+    pub(crate) async fn saying(
+        &self,
+        sessions: Vec<SessionId>,
+        search: Search,
+    ) -> Result<HashSet<SessionId>, StoreError> {
+        self.readers.read(move |connection| messages::saying(connection, sessions, search)).await
     }
 
     pub(crate) async fn set_name(

@@ -1,5 +1,6 @@
 //! The collections of messages and of client message ids. What writes runs inside a unit of work.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -20,6 +21,7 @@ use crate::message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, NewMessage,
     Outcome, StoredMessage, metadata_text,
 };
+use crate::search::Search;
 use crate::word::Worded as _;
 
 /// A row that was to be made where another one is.
@@ -296,6 +298,37 @@ pub(crate) async fn page(
     let mut messages = newest(database, filter, limit).await?;
     messages.reverse();
     Ok(messages)
+}
+
+/// Sessions whose texts are asked for together.
+const SEARCHED_TOGETHER: usize = 50;
+
+/// Finds those of some sessions in which something was said. They are searched in their order, some
+/// at a time.
+pub(crate) async fn saying(
+    database: &Database,
+    sessions: &[SessionId],
+    mut search: Search,
+) -> Result<HashSet<SessionId>, Stop<StoreError>> {
+    let mut found = HashSet::new();
+    for some in sessions.chunks(SEARCHED_TOGETHER) {
+        let ids: Vec<&str> = some.iter().map(SessionId::as_str).collect();
+        let mut texts = database
+            .collection::<Document>(MESSAGES)
+            .find(doc! { "session": { "$in": ids } })
+            .projection(doc! { "_id": 0, "session": 1, "text": 1 })
+            .await?;
+        while !search.is_over()
+            && let Some(text) = texts.try_next().await?
+        {
+            let text = Fields(&text);
+            let session: SessionId = text.the_word("session")?;
+            if !found.contains(&session) && search.finds(&text.the_text("text")?) {
+                found.insert(session);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Reads the newest message of the user, however many answers came after it.

@@ -1,6 +1,8 @@
 //! The tables of messages and of client message ids. Every function runs inside the caller's
 //! transaction.
 
+use std::collections::HashSet;
+
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use sluice_chat::answer::{Ending, Tokens};
@@ -16,6 +18,7 @@ use crate::message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
     NewMessage, Outcome, StoredMessage, metadata_from, metadata_text,
 };
+use crate::search::Search;
 
 /// Used-up client message ids swept out with each new one: more than come in, so they do not pile
 /// up, and few enough not to be felt.
@@ -307,6 +310,34 @@ pub(crate) fn page(
         .collect::<rusqlite::Result<Vec<_>>>()?;
     messages.reverse();
     Ok(messages)
+}
+
+/// Finds those of some sessions in which something was said. They are searched in their order, each
+/// from its newest message on.
+pub(crate) fn saying(
+    connection: &Connection,
+    sessions: Vec<SessionId>,
+    mut search: Search,
+) -> rusqlite::Result<HashSet<SessionId>> {
+    let mut texts = connection.prepare_cached(
+        "SELECT text FROM messages WHERE session = (SELECT key FROM sessions WHERE id = ?1)
+         ORDER BY seq DESC",
+    )?;
+    let mut found = HashSet::new();
+    for session in sessions {
+        let mut rows = texts.query([Word(&session)])?;
+        let mut is_said = false;
+        while !is_said
+            && !search.is_over()
+            && let Some(row) = rows.next()?
+        {
+            is_said = search.finds(row.get_ref("text")?.as_str()?);
+        }
+        if is_said {
+            found.insert(session);
+        }
+    }
+    Ok(found)
 }
 
 /// Reads the newest message of the user, however many answers came after it.

@@ -252,3 +252,41 @@ fn a_cursor_that_is_none_is_refused() {
         assert_eq!(SessionCursor::parse(text), None, "{text:?}");
     }
 }
+
+#[tokio::test]
+async fn what_was_said_is_found_where_it_is_readable() {
+    let place = Place::new().await;
+    for (number, text) in ["A zebra", "Of ÄPFEL", "\u{1}p zebra crossing"].iter().enumerate() {
+        let said = NewMessage {
+            session: session(&format!("s{number}")),
+            id: message_id(format!("m{number}")),
+            name: Some("Chat".to_owned()),
+            text: (*text).to_owned(),
+            at: Instant(1_000 + number as u64),
+            ..message(1)
+        };
+        place.archive.append(said).await.expect("stored");
+    }
+    let found = async |wanted: &str, limit, after| {
+        let page = place.archive.sessions_of(&user("ada"), limit, after, Some(wanted)).await;
+        let page = page.expect("read");
+        let ids: Vec<_> = page.sessions.iter().map(|found| found.id.to_string()).collect();
+        (ids, page.next)
+    };
+
+    assert_eq!(found("äpfel", 10, None).await.0, ["s1"]);
+    assert_eq!(found("chat", 10, None).await.0, ["s2", "s1", "s0"]);
+    assert_eq!(found("quagga", 10, None).await.0, [] as [&str; 0]);
+    let (first, next) = found("ZEBRA", 1, None).await;
+    assert_eq!(first, ["s2"]);
+    assert_eq!(found("ZEBRA", 1, next).await.0, ["s0"]);
+    assert_eq!(
+        place
+            .archive
+            .sessions_of(&user("eve"), 9, None, Some("zebra"))
+            .await
+            .expect("read")
+            .sessions,
+        []
+    );
+}
