@@ -5,11 +5,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use sluice_archive::{
     ChangeError, MAX_PAGE, SessionCursor, StoreError, StoredMessage, StoredSession,
 };
 use sluice_chat::id::{Instant, Seq, SessionId, ShareToken, UserId};
+use sluice_chat::response_times::ResponseTimes;
 use sluice_wire::server::{UsageBody, timestamp};
 
 use super::{Caller, Refusal, Shared};
@@ -19,6 +21,8 @@ use crate::{clock, fresh};
 
 /// Sessions on a page, unless asked otherwise, and at most.
 const SESSIONS: usize = 100;
+/// Sessions of a page that are read about at a time.
+const READS: usize = 4;
 /// Messages on a page, unless asked otherwise.
 const MESSAGES: usize = 100;
 /// Longest name of a session, in characters.
@@ -76,13 +80,16 @@ pub(super) struct SessionMeta {
     /// Seconds; of a session that goes on, until now.
     duration: u64,
     total_tokens: u64,
+    /// Milliseconds, over the newest whole answers.
+    avg_response_time: u64,
+    max_response_time: u64,
     /// What anybody can read it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     share_token: Option<String>,
 }
 
-impl From<StoredSession> for SessionMeta {
-    fn from(stored: StoredSession) -> Self {
+impl SessionMeta {
+    pub(super) fn new(stored: StoredSession, responses: &ResponseTimes) -> Self {
         let until = stored.ended.unwrap_or_else(clock::now);
         Self {
             id: stored.id.to_string(),
@@ -97,9 +104,17 @@ impl From<StoredSession> for SessionMeta {
             is_active: stored.ended.is_none(),
             duration: until.0.saturating_sub(stored.created.0) / 1_000,
             total_tokens: stored.tokens.total(),
+            avg_response_time: responses.average(),
+            max_response_time: responses.longest(),
             share_token: stored.share.map(|token| token.to_string()),
         }
     }
+}
+
+/// A session with how long its answers took.
+async fn measured(gateway: &Gateway, stored: StoredSession) -> Result<SessionMeta, Refusal> {
+    let responses = gateway.means.archive.responses(&stored.id).await;
+    Ok(SessionMeta::new(stored, &responses.map_err(|error| unreadable(&error))?))
 }
 
 /// A message or an answer.
@@ -166,7 +181,9 @@ async fn list(
     let wanted = page.q.as_deref().map(str::trim).filter(|wanted| !wanted.is_empty());
     let found = gateway.means.archive.sessions_of(&user, limit, cursor, wanted).await;
     let found = found.map_err(|error| unreadable(&error))?;
-    let sessions: Vec<SessionMeta> = found.sessions.into_iter().map(SessionMeta::from).collect();
+    let measured = |stored| measured(&gateway, stored);
+    let sessions = stream::iter(found.sessions).map(measured).buffered(READS).try_collect();
+    let sessions: Vec<SessionMeta> = sessions.await?;
     Ok(Json(SessionList {
         user_id: user.to_string(),
         count: sessions.len(),
@@ -267,7 +284,7 @@ async fn rename(
     gateway.means.archive.set_name(&stored.id, stored.fence, name).await.map_err(unchanged)?;
     gateway.tell_name(&stored.id, &user, name);
     stored.name = Some(name.to_owned());
-    Ok(Json(stored.into()))
+    measured(&gateway, stored).await.map(Json)
 }
 
 /// Ends a conversation; a message to it opens it again. The first end counts.

@@ -8,7 +8,6 @@ use sluice_archive::{
     MAX_OFFSET, ReviewCursor, ReviewRequest, Reviewed, SessionFilter, SessionSort,
 };
 use sluice_chat::id::{Seq, SessionId, UserId};
-use sluice_chat::response_times::ResponseTimes;
 
 use super::super::sessions::{MAX_MESSAGES, Msg, SessionMeta, unreadable};
 use super::query::Query;
@@ -25,29 +24,9 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/admin/users/{id}/sessions", get(list_of_user))
 }
 
-/// A session as operators see it.
-#[derive(Debug, Serialize)]
-struct SessionView {
-    #[serde(flatten)]
-    meta: SessionMeta,
-    /// Milliseconds, over the newest whole answers.
-    avg_response_time: u64,
-    max_response_time: u64,
-}
-
-impl SessionView {
-    fn new(meta: impl Into<SessionMeta>, responses: &ResponseTimes) -> Self {
-        Self {
-            meta: meta.into(),
-            avg_response_time: responses.average(),
-            max_response_time: responses.longest(),
-        }
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct Page {
-    sessions: Vec<SessionView>,
+    sessions: Vec<SessionMeta>,
     count: usize,
     limit: usize,
     offset: usize,
@@ -90,8 +69,8 @@ async fn page(
     let review = gateway.means.archive.review(request);
     let timed = gateway.means.metrics.archive.timed(Operation::ListAllSessions, review);
     let found = timed.await.map_err(|error| unreadable(&error))?;
-    let view = |Reviewed { session, responses }| SessionView::new(session, &responses);
-    let sessions: Vec<SessionView> = found.sessions.into_iter().map(view).collect();
+    let view = |Reviewed { session, responses }| SessionMeta::new(session, &responses);
+    let sessions: Vec<SessionMeta> = found.sessions.into_iter().map(view).collect();
     Ok(Json(Page {
         count: sessions.len(),
         sessions,
@@ -147,7 +126,7 @@ fn request(owner: Option<UserId>, mut query: Query<'_>) -> Result<ReviewRequest,
 struct Conversation {
     session_id: String,
     #[serde(flatten)]
-    session: SessionView,
+    session: SessionMeta,
     /// Oldest first.
     messages: Vec<Msg>,
     /// Cursor of the page before this one, if there is one.
@@ -180,7 +159,7 @@ async fn show(
     }
     Ok(Json(Conversation {
         session_id: id.to_string(),
-        session: SessionView::new(stored, &responses),
+        session: SessionMeta::new(stored, &responses),
         before: found.first().filter(|_| more).map(|oldest| oldest.seq.0),
         messages: found.into_iter().map(Msg::from).collect(),
     }))
