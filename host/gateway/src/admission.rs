@@ -78,9 +78,17 @@ impl Registry {
         if self.sessions.capacity() / 4 > held + SPARE {
             self.sessions.shrink_to_fit();
         }
-        let idle = self.sessions.iter().filter(|entry| entry.value().in_use(now).may_leave(ttl));
-        let retired = idle.map(|entry| entry.value().retire()).count();
-        (retired, held.saturating_sub(retired))
+        let (mut removed, mut kept) = (0, 0);
+        // One that was asked before and is still putting itself away is neither.
+        for entry in self.sessions.iter().filter(|entry| !entry.value().is_over()) {
+            if entry.value().in_use(now).may_leave(ttl) {
+                entry.value().retire();
+                removed += 1;
+            } else {
+                kept += 1;
+            }
+        }
+        (removed, kept)
     }
 
     /// How many it could hold without asking for more memory.
