@@ -11,3 +11,4 @@ pub mod log;
 pub mod request;
 pub mod response_times;
 pub mod turn;
+pub mod upstream_ids;

@@ -11,10 +11,12 @@ use sluice_upstream::{
 
 use crate::settings::{Plugin, Source};
 
-/// The scheme under which an instance's `api_key` is added to its endpoints.
-const KEY_SCHEME: &str = "bearer";
-/// The secret that the scheme sends.
+/// The secret that every scheme sends.
 const KEY_SECRET: &str = "api_key";
+/// The scheme that sends it as a bearer token.
+const BEARER: &str = "bearer";
+/// Schemes that send it as it is, in the header of that name.
+const KEY_HEADERS: [&str; 2] = ["x-api-key", "api-key"];
 
 /// A plugin of the configuration, ready to answer.
 #[derive(Debug, Clone)]
@@ -119,19 +121,30 @@ pub(crate) async fn load(
 
 /// Where the plugin may go, and what is added on the way.
 fn endpoints(plugin: &Plugin) -> Result<Endpoints, PluginError> {
-    let key = plugin.secrets.get(KEY_SECRET).map(|key| Credential::bearer(key.expose()));
-    let key = key.transpose().map_err(|source| PluginError::Secret {
-        id: plugin.id.clone(),
-        secret: KEY_SECRET,
-        source,
-    })?;
+    let credentials = credentials(plugin)?;
     let mut endpoints = BTreeMap::new();
     for (name, url) in &plugin.endpoints {
         let destination = Destination::parse(url.as_str()).map_err(|source| {
             PluginError::Endpoint { id: plugin.id.clone(), endpoint: name.clone(), source }
         })?;
-        let credentials = BTreeMap::from([(KEY_SCHEME.to_owned(), key.clone())]);
-        endpoints.insert(name.clone(), Endpoint { destination, credentials });
+        endpoints.insert(name.clone(), Endpoint { destination, credentials: credentials.clone() });
     }
     Ok(Endpoints(endpoints))
+}
+
+/// Every way there is to send the plugin's key; which one is used the plugin says. Without a key each adds nothing.
+fn credentials(plugin: &Plugin) -> Result<BTreeMap<String, Option<Credential>>, PluginError> {
+    let key = plugin.secrets.get(KEY_SECRET);
+    let add = |scheme: &str, make: &dyn Fn(&str) -> Result<Credential, CredentialError>| {
+        let made = key.map(|key| make(key.expose())).transpose();
+        let made = made.map_err(|source| PluginError::Secret {
+            id: plugin.id.clone(),
+            secret: KEY_SECRET,
+            source,
+        })?;
+        Ok((scheme.to_owned(), made))
+    };
+    let headers =
+        KEY_HEADERS.iter().map(|name| add(name, &|secret| Credential::header(name, secret)));
+    headers.chain([add(BEARER, &Credential::bearer)]).collect()
 }

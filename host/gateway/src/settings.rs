@@ -8,6 +8,7 @@ mod extract;
 #[cfg(test)]
 mod generate;
 mod keys;
+mod preset;
 mod problem;
 mod secret;
 mod sources;

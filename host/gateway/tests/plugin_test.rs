@@ -77,7 +77,7 @@ fn case(files: &[(&str, &str)]) -> TempDir {
 
 #[test]
 fn every_case_of_a_bundled_plugin_passes_in_the_sandbox() {
-    for plugin in ["openai", "echo"] {
+    for plugin in ["openai", "anthropic", "dify", "ollama", "echo"] {
         let cases = cases(plugin);
         if plugin == "echo" && !cases.is_dir() {
             continue;

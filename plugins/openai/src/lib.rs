@@ -4,7 +4,6 @@
 
 mod chunk;
 mod content;
-mod failure;
 mod message;
 mod reply;
 mod request;
@@ -13,7 +12,7 @@ mod slot;
 
 use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Head, Provider, Request};
 
-pub use crate::settings::{MaxTokensField, Settings};
+pub use crate::settings::{Auth, MaxTokensField, Settings};
 use crate::{chunk::Chunk, reply::Reply};
 
 /// One answer in the dialect.
@@ -27,7 +26,11 @@ impl Provider for OpenAi {
 
     fn request(&mut self, cx: &Context<Settings>, chat: &ChatRequest) -> Result<Request, Error> {
         // By content type: there are upstreams that answer a request for a stream with one JSON text.
-        Ok(Request::post("/chat/completions").body(request::body(&cx.settings, chat)?))
+        let settings = &cx.settings;
+        let request = Request::post("/chat/completions").auth(settings.auth.scheme());
+        let query = settings.query.iter();
+        let request = query.fold(request, |request, (name, value)| request.query(name, value));
+        Ok(request.body(request::body(settings, chat)?))
     }
 
     fn frame(
@@ -37,7 +40,7 @@ impl Provider for OpenAi {
         events: &mut Events,
     ) -> Result<Flow, Error> {
         match (frame.event.as_deref(), frame.data.trim()) {
-            (Some("error"), body) => Err(failure::in_stream(body)),
+            (Some("error"), body) => Err(Error::told_in_stream(body)),
             (_, "") => Ok(Flow::More),
             (_, "[DONE]") => self.reply.end(events),
             (_, _) => self.reply.take(frame.json::<Chunk>()?, events),
@@ -45,7 +48,7 @@ impl Provider for OpenAi {
     }
 
     fn failure(&mut self, cx: &Context<Settings>, head: &Head, body: &str) -> Error {
-        failure::of_response(head, body, cx.now_ms)
+        Error::told_by_response(head, body, cx.now_ms)
     }
 }
 

@@ -5,7 +5,6 @@ use sluice_sdk::{Error, ErrorKind, Events, FinishReason, Flow, Usage};
 use crate::{
     chunk::{Choice, Chunk, Piece},
     content::Content,
-    failure,
     slot::Slots,
 };
 
@@ -21,7 +20,7 @@ impl Reply {
     /// Takes a chunk or a whole completion.
     pub(crate) fn take(&mut self, chunk: Chunk, events: &mut Events) -> Result<Flow, Error> {
         if let Some(error) = chunk.error {
-            return Err(failure::from_error(&error));
+            return Err(Error::told(&error));
         }
         if let Some(id) = chunk.id.filter(|id| !id.is_empty() && !self.has_id) {
             self.has_id = true;

@@ -35,7 +35,7 @@ pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Erro
         }
         o.optional("seed", chat.seed);
         format(o, &chat.format);
-        o.optional("user", chat.user.as_deref());
+        o.optional("user", chat.user.as_deref().filter(|_| settings.send_user));
         o.field("stream", &chat.stream);
         if chat.stream && settings.stream_usage {
             o.object("stream_options", |o| o.field("include_usage", &true));

@@ -1,10 +1,13 @@
 //! What an operator, or a preset, may set.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// Quirks of a vendor. The defaults suit OpenAI and most others.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one quirk that a preset switches")]
 pub struct Settings {
     /// What the limit of output tokens is called.
     pub max_tokens_field: MaxTokensField,
@@ -14,6 +17,12 @@ pub struct Settings {
     pub developer_role: bool,
     /// Whether the model's earlier reasoning is sent back, as `reasoning_content`.
     pub send_reasoning: bool,
+    /// Whether the pseudonym of the user is sent; a few vendors refuse `user`.
+    pub send_user: bool,
+    /// How the key is sent.
+    pub auth: Auth,
+    /// Added to the address, such as Azure's `api-version`.
+    pub query: BTreeMap<String, String>,
 }
 
 impl Default for Settings {
@@ -23,6 +32,9 @@ impl Default for Settings {
             stream_usage: true,
             developer_role: true,
             send_reasoning: false,
+            send_user: true,
+            auth: Auth::default(),
+            query: BTreeMap::new(),
         }
     }
 }
@@ -44,6 +56,27 @@ impl MaxTokensField {
         match self {
             Self::MaxTokens => "max_tokens",
             Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+}
+
+/// Name of the gateway's scheme that sends the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// As a bearer token.
+    #[default]
+    Bearer,
+    /// In a header of that name, as Azure wants it.
+    ApiKey,
+}
+
+impl Auth {
+    /// The scheme's name.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::ApiKey => "api-key",
         }
     }
 }

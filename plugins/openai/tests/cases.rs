@@ -42,6 +42,8 @@ cases! {
     a_filtered_answer_says_so: "content-filter",
     an_unreadable_frame_is_an_error: "unreadable",
     a_reset_is_an_error: "reset",
+    azure_gets_its_key_in_a_header: "azure",
+    mistral_gets_what_it_takes_and_no_more: "mistral",
 }
 
 #[test]

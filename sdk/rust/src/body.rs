@@ -163,6 +163,12 @@ impl JsonArray<'_> {
         self.body.json(what, json);
     }
 
+    /// A string: `prefix`, then the base64 of a blob.
+    pub fn blob_base64(&mut self, prefix: &str, id: &str) {
+        self.comma();
+        self.body.blob(prefix, id);
+    }
+
     /// An object.
     pub fn object(&mut self, write: impl FnOnce(&mut JsonObject<'_>)) {
         self.comma();

@@ -2,6 +2,9 @@
 
 use crate::{ChatRequest, Content, Message, OutputFormat, Part, Role, ToolChoice};
 
+/// Under which the message to answer carries the conversation's handle.
+const CONVERSATION_KEY: &str = "x-upstream-conversation";
+
 impl ChatRequest {
     /// An empty chat with a model: what a test begins with.
     pub fn new(model: impl Into<String>) -> Self {
@@ -20,6 +23,15 @@ impl ChatRequest {
             user: None,
             extras: Vec::new(),
         }
+    }
+
+    /// The upstream's handle of this conversation, as the plugin told it with an earlier answer of the same model. None at the
+    /// beginning of a conversation, and for callers who keep their conversation themselves.
+    pub fn conversation(&self) -> Option<&str> {
+        let handles = self.messages.iter().rev().flat_map(|message| &message.extras);
+        let mut handles = handles.filter(|extra| extra.key == CONVERSATION_KEY);
+        // Written by the host, a text without anything to escape.
+        handles.next().map(|extra| extra.value.trim_matches('"'))
     }
 
     /// The text of the last message of the user; empty when there is none.

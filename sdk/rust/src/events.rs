@@ -85,6 +85,13 @@ impl Events {
         self.list.push(ChatEvent::UpstreamId(field));
     }
 
+    /// The upstream's handle of a conversation that it keeps itself. It comes back with the next question of the session:
+    /// [`ChatRequest::conversation`](crate::ChatRequest::conversation).
+    pub fn conversation_id(&mut self, id: impl Into<String>) {
+        let field = Field { name: "conversation".to_owned(), value: id.into() };
+        self.list.push(ChatEvent::UpstreamId(field));
+    }
+
     /// Anything the vocabulary has no word for. `value` is JSON text.
     pub fn other(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.list.push(ChatEvent::Other(Extra { key: key.into(), value: value.into() }));

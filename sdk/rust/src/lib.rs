@@ -111,6 +111,7 @@ mod machine;
 mod provider;
 mod request;
 mod retry_after;
+mod told;
 mod usage;
 
 pub use answer::{Answer, Plugin};

@@ -60,7 +60,7 @@ pub use chat::{
 pub use check::{CheckError, check};
 pub use event::{Ending, Event, Failure, Finish, Retry, Usage};
 #[cfg(feature = "native")]
-pub use native::{Native, Running, assert_case};
+pub use native::{Native, Running, assert_case, assert_cases};
 pub use play::{Cut, PlayError, Played, play};
 pub use recording::{Recording, TransportFailure};
 pub use request::{FramingWish, Request};

@@ -58,11 +58,33 @@ impl<A: Answer> Steps for Running<A> {
 #[track_caller]
 #[expect(clippy::panic, reason = "called by tests, whose way to fail this is")]
 pub fn assert_case<P: Plugin>(folder: impl AsRef<Path>) {
+    if let Err(wrong) = checked::<P>(folder.as_ref()) {
+        panic!("{wrong}");
+    }
+}
+
+/// Checks every case in this folder of cases and panics with all that is wrong, or if there is none. Like [`assert_case`] otherwise.
+#[track_caller]
+pub fn assert_cases<P: Plugin>(cases: impl AsRef<Path>) {
+    let folders = Case::folders(&cases).unwrap_or_default();
+    let wrong: Vec<String> =
+        folders.iter().filter_map(|folder| checked::<P>(folder).err()).collect();
+    assert!(
+        !folders.is_empty() && wrong.is_empty(),
+        "{} of {} cases:\n{}",
+        wrong.len(),
+        folders.len(),
+        wrong.join("\n")
+    );
+}
+
+/// What is wrong with the case, with all its causes.
+fn checked<P: Plugin>(folder: &Path) -> Result<(), String> {
     let update = std::env::var_os("SLUICE_UPDATE").is_some_and(|value| value == "1");
-    let checked = Case::load(&folder)
+    let checked = Case::load(folder)
         .map_err(CheckError::from)
         .and_then(|case| check(&Native::<P>::default(), &case, update));
-    if let Err(error) = checked {
+    checked.map_err(|error| {
         let mut chain = error.to_string();
         let mut source = std::error::Error::source(&error);
         while let Some(error) = source {
@@ -70,6 +92,6 @@ pub fn assert_case<P: Plugin>(folder: impl AsRef<Path>) {
             chain.push_str(&error.to_string());
             source = error.source();
         }
-        panic!("case {}: {chain}", folder.as_ref().display());
-    }
+        format!("case {}: {chain}", folder.display())
+    })
 }

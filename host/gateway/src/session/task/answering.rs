@@ -4,13 +4,16 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use sluice_archive::{Answer, Outcome as Ended};
 use sluice_chat::answer::Ending;
 use sluice_chat::event::{ChatEvent, ErrorKind};
 use sluice_chat::history::{self, Spoken};
+use sluice_chat::id::UserId;
 use sluice_chat::log::{AnswerEnd, AnswerHead, Log};
-use sluice_chat::request::ChatRequest;
+use sluice_chat::request::{ChatRequest, Extra};
 use sluice_chat::turn::{Closing, Input, Outcome, Question, Refusal, Sender};
+use sluice_chat::upstream_ids::UpstreamIds;
 use sluice_upstream::Blobs;
 use tokio::time::Instant as Deadline;
 
@@ -28,6 +31,7 @@ const CHECKPOINT_BYTES: usize = 1_024;
 /// The answer that runs, as far as the archive needs to know it.
 pub(super) struct Running {
     stored: Answer,
+    upstream_ids: UpstreamIds,
     /// Who answers, once anybody was asked.
     source: Option<Source>,
     prompt_bytes: usize,
@@ -76,6 +80,7 @@ impl Session {
         });
         self.running = Some(Running {
             stored,
+            upstream_ids: UpstreamIds::default(),
             source: context.as_ref().ok().map(|(question, _)| question.route.source()),
             prompt_bytes: context.as_ref().map_or(0, |(_, bytes)| *bytes),
             saved_bytes: 0,
@@ -115,12 +120,25 @@ impl Session {
             tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not read a session");
             Refusal::NotStored
         })?;
+        let conversation = newest
+            .iter()
+            .rev()
+            .filter(|message| {
+                message.sender != Sender::User && message.model.as_ref() == Some(&route.id)
+            })
+            .filter_map(|message| message.upstream_request_id.as_deref())
+            .find_map(|ids| UpstreamIds::parse(ids).conversation);
         let spoken: Vec<Spoken> = newest
             .into_iter()
             .map(|message| Spoken { by_user: message.sender == Sender::User, text: message.text })
             .collect();
         let prompt = route.system_prompt.as_deref().or(self.means.system_prompt.as_deref());
-        let messages = history::context(prompt, &spoken, self.means.budget);
+        let mut messages = history::context(prompt, &spoken, self.means.budget);
+        // The message to answer, which is sent whatever the budget.
+        if let (Some(id), Some(message)) = (conversation, messages.last_mut()) {
+            let key = UpstreamIds::CONVERSATION_KEY.to_owned();
+            message.extras.push(Extra { key, value: format!("\"{id}\"") });
+        }
         let bytes =
             spoken.iter().map(|said| said.text.len()).sum::<usize>() + prompt.map_or(0, str::len);
         let request = ChatRequest {
@@ -128,6 +146,7 @@ impl Session {
             messages,
             max_output_tokens: route.max_output_tokens,
             stream: true,
+            user: Some(pseudonym(&self.owner)),
             ..ChatRequest::default()
         };
         let (others, route) = (catalog.others(route), Arc::clone(route));
@@ -168,10 +187,9 @@ impl Session {
                 ChatEvent::Text(more) => text.push_str(&more),
                 ChatEvent::Usage(told) => usage = Some(told),
                 ChatEvent::UpstreamId { name, value } => {
-                    if let Some(running) = &mut self.running
-                        && name == "request"
-                    {
-                        running.stored.upstream_request_id = Some(value);
+                    if let Some(running) = &mut self.running {
+                        running.upstream_ids.note(&name, value);
+                        running.stored.upstream_request_id = running.upstream_ids.to_text();
                     }
                 }
                 ChatEvent::Reasoning(_)
@@ -253,4 +271,12 @@ impl Session {
 
 fn failed(kind: ErrorKind) -> Input {
     Input::Ended(Outcome { ending: Ending::Error, failure: Some(kind) })
+}
+
+/// What providers know a user by: always the same, and not the id itself.
+fn pseudonym(user: &UserId) -> String {
+    let digest = Sha256::digest(format!("sluice user {}", user.as_str()));
+    let (half, _) = digest.split_at(16);
+    let number = half.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    format!("{number:032x}")
 }

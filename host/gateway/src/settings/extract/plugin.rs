@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fields::{Fields, type_wrong};
 use crate::settings::keys::field::{NAME_ACCEPTED, PLUGIN_FIELDS, is_name};
+use crate::settings::preset;
 use crate::settings::problem::{Findings, Problem, quoted};
 use crate::settings::secret::Secret;
 use crate::settings::secret::strength::is_placeholder;
@@ -12,6 +13,9 @@ use crate::settings::sources::Sources;
 use crate::settings::value::endpoint;
 use crate::settings::value::raw::Raw;
 use crate::settings::{Plugin, Source};
+
+/// The endpoint that bundled providers ask.
+const ENDPOINT: &str = "api";
 
 /// The plugins that were read, and which ids were named at all.
 #[derive(Default)]
@@ -72,7 +76,27 @@ fn one(
         BTreeMap::new()
     };
     without_effect(fields, findings);
-    Some(Plugin { id: id.into(), source: source?, sha256, settings, endpoints, secrets, enabled })
+    let plugin =
+        Plugin { id: id.into(), source: source?, sha256, settings, endpoints, secrets, enabled };
+    Some(with_preset(plugin))
+}
+
+/// Puts the settings of a preset under those of the plugin.
+pub(super) fn with_preset(mut plugin: Plugin) -> Plugin {
+    let Source::Bundled(name) = &plugin.source else { return plugin };
+    let found = if name == preset::PLUGIN {
+        plugin.endpoints.get(ENDPOINT).and_then(preset::at)
+    } else {
+        preset::named(name)
+    };
+    if let Some(preset) = found {
+        plugin.source = Source::Bundled(preset::PLUGIN.into());
+        plugin.settings = preset.under(plugin.settings);
+        if let (None, Some(address)) = (plugin.endpoints.get(ENDPOINT), preset.address()) {
+            plugin.endpoints.insert(ENDPOINT.into(), address);
+        }
+    }
+    plugin
 }
 
 /// Reads a table whose names are free.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::model::{NAME_BYTES, Written};
 use super::plugin::{self, Plugins};
-use crate::settings::keys::field::{LATER_PROVIDERS, PROVIDERS, SLOT_FIELDS};
+use crate::settings::keys::field::{PROVIDERS, SLOT_FIELDS};
 use crate::settings::problem::{Findings, Origin, Problem, quoted};
 use crate::settings::secret::Secret;
 use crate::settings::secret::vault::Vault;
@@ -149,7 +149,7 @@ impl Slot<'_> {
 
 /// A plugin with the one endpoint and the one secret that bundled providers know.
 fn assemble(id: &str, kind: String, endpoint: Option<Url>, api_key: Option<Secret>) -> Plugin {
-    Plugin {
+    plugin::with_preset(Plugin {
         id: id.into(),
         source: Source::Bundled(kind),
         sha256: None,
@@ -157,14 +157,12 @@ fn assemble(id: &str, kind: String, endpoint: Option<Url>, api_key: Option<Secre
         endpoints: endpoint.map(|url| ("api".into(), url)).into_iter().collect(),
         secrets: api_key.map(|secret| ("api_key".into(), secret)).into_iter().collect(),
         enabled: true,
-    }
+    })
 }
 
 fn kind(text: &str) -> Result<String, String> {
     if PROVIDERS.contains(&text) {
         Ok(text.into())
-    } else if LATER_PROVIDERS.contains(&text) {
-        Err(format!("{} is not available yet", quoted(text)))
     } else {
         Err(format!("{} is no bundled provider", quoted(text)))
     }

@@ -40,10 +40,8 @@ pub(in crate::settings) fn is_name(text: &str) -> bool {
 }
 
 /// Providers that come with the gateway, as `LLM_PROVIDER_<n>_TYPE` names them.
-pub(in crate::settings) const PROVIDERS: &[&str] = &["openai", "echo"];
-/// Providers that older set-ups name and that do not come with it yet.
-pub(in crate::settings) const LATER_PROVIDERS: &[&str] = &["anthropic", "dify"];
-
+pub(in crate::settings) const PROVIDERS: &[&str] =
+    &["openai", "anthropic", "dify", "ollama", "echo"];
 /// `[plugins.ID]`.
 pub(in crate::settings) const PLUGIN_FIELDS: &[Field] = &[
     field(
@@ -129,7 +127,11 @@ pub(in crate::settings) const SLOT_FIELDS: &[Field] = &[
         "What clients pick. Required.",
     ),
     field("NAME", "text of at most 200 bytes", "What people see. Default: the ID."),
-    field("TYPE", r#""openai" or "echo""#, "The bundled provider. Required."),
+    field(
+        "TYPE",
+        r#""openai", "anthropic", "dify", "ollama" or "echo""#,
+        "The bundled provider. Required.",
+    ),
     field(
         "ENDPOINT",
         "an https address, or http to a private or loopback host",

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::field::{LATER_PROVIDERS, PROVIDERS, is_name};
+use super::field::{PROVIDERS, is_name};
 use super::table::{DEAD_VARIABLES, KEYS};
 use super::*;
 use crate::settings::secret::vault::Vault;
@@ -41,7 +41,7 @@ fn keys_of_one_table_stand_together() {
 
 #[test]
 fn providers_are_names_of_bundled_plugins() {
-    assert!(PROVIDERS.iter().chain(LATER_PROVIDERS).all(|name| is_name(name)));
+    assert!(PROVIDERS.iter().all(|name| is_name(name)));
 }
 
 #[test]

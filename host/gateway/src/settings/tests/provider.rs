@@ -79,13 +79,12 @@ fn what_is_missing_or_wrong_is_named_by_its_variable() {
 
     insta::assert_snapshot!(problems.join("\n"), @r#"
     LLM_PROVIDER_100_ID (variable): is no setting; accepted: LLM_PROVIDER_<n>_ID, _NAME, _TYPE, _ENDPOINT, _API_KEY and _MODEL with n from 1 to 99
-    LLM_PROVIDER_1_TYPE (not set): is required, because LLM_PROVIDER_1_NAME is set; accepted: "openai" or "echo"
+    LLM_PROVIDER_1_TYPE (not set): is required, because LLM_PROVIDER_1_NAME is set; accepted: "openai", "anthropic", "dify", "ollama" or "echo"
     LLM_PROVIDER_1_ENDPOINT (not set): is required, because LLM_PROVIDER_1_NAME is set; accepted: an https address, or http to a private or loopback host
     LLM_PROVIDER_1_ID (not set): is required, because LLM_PROVIDER_1_NAME is set; accepted: 1 to 100 bytes without control characters, once among all models
-    LLM_PROVIDER_2_TYPE (variable): "anthropic" is not available yet; accepted: "openai" or "echo"
     LLM_PROVIDER_2_ENDPOINT (variable): plain http is for loopback and private hosts only; accepted: an https address, or http to a private or loopback host
     LLM_PROVIDER_2_API_KEY (variable): is still a placeholder; accepted: "env:VAR", "file:PATH" or the secret itself
-    LLM_PROVIDER_3_TYPE (variable): "opneai" is no bundled provider; accepted: "openai" or "echo"
+    LLM_PROVIDER_3_TYPE (variable): "opneai" is no bundled provider; accepted: "openai", "anthropic", "dify", "ollama" or "echo"
     LLM_PROVIDER_3_API_KEY (not set): is required, because LLM_PROVIDER_3_ENDPOINT is set; accepted: "env:VAR", "file:PATH" or the secret itself
     LLM_PROVIDER_3_ID (variable): "x" is already a model (variable LLM_PROVIDER_2_ID)
     "#);

@@ -1,0 +1,81 @@
+//! What an upstream calls an answer and the conversation it belongs to, as one short text for the archive.
+
+/// Longest id that is kept, in bytes.
+const MOST_BYTES: usize = 200;
+
+/// Ids of the upstream's. What is longer than 200 bytes or not visible ASCII is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UpstreamIds {
+    /// Of the answer: what the vendor's support asks for.
+    pub request: Option<String>,
+    /// Of the conversation, for upstreams that keep it themselves. It belongs to one model.
+    pub conversation: Option<String>,
+}
+
+impl UpstreamIds {
+    /// Under which the message to answer carries the conversation's handle to a plugin.
+    pub const CONVERSATION_KEY: &str = "x-upstream-conversation";
+
+    /// Takes note of an id by its name in the plugin contract. Names of no use here pass by.
+    pub fn note(&mut self, name: &str, id: String) {
+        let fits = (1..=MOST_BYTES).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        match name {
+            "request" if fits => self.request = Some(id),
+            "conversation" if fits && !id.contains(['"', '\\']) => self.conversation = Some(id),
+            _ => {}
+        }
+    }
+
+    /// Both, parted by a space, which no id holds. None when there is none.
+    pub fn to_text(&self) -> Option<String> {
+        match (&self.request, &self.conversation) {
+            (request, None) => request.clone(),
+            (request, Some(conversation)) => {
+                Some(format!("{} {conversation}", request.as_deref().unwrap_or_default()))
+            }
+        }
+    }
+
+    /// From such a text.
+    pub fn parse(text: &str) -> Self {
+        let (request, conversation) = text.split_once(' ').unwrap_or((text, ""));
+        let some = |id: &str| Some(id.to_owned()).filter(|id| !id.is_empty());
+        Self { request: some(request), conversation: some(conversation) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What was noted is what is read again; what does not fit was not noted.
+        #[test]
+        fn ids_come_back_as_they_were_noted(
+            request in proptest::option::of(".{0,300}"),
+            conversation in proptest::option::of("[ -~]{0,210}"),
+        ) {
+            let mut ids = UpstreamIds::default();
+            for (name, id) in [("request", request), ("conversation", conversation)] {
+                if let Some(id) = id {
+                    ids.note(name, id);
+                }
+            }
+
+            let read = ids.to_text().map(|text| UpstreamIds::parse(&text)).unwrap_or_default();
+
+            prop_assert_eq!(read, ids);
+        }
+    }
+
+    #[test]
+    fn a_name_of_no_use_is_not_kept() {
+        let mut ids = UpstreamIds::default();
+
+        ids.note("batch", "b-1".to_owned());
+
+        assert_eq!(ids.to_text(), None);
+    }
+}

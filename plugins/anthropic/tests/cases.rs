@@ -1,0 +1,9 @@
+//! Every case in `cases/`, replayed as recorded, cut at every byte and broken in every way.
+
+use sluice_anthropic::Anthropic;
+use sluice_testkit::assert_cases;
+
+#[test]
+fn every_recorded_answer_is_told_as_it_is() {
+    assert_cases::<Anthropic>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
+}

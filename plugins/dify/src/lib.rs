@@ -1,0 +1,50 @@
+//! Dify's apps: chat, agent and chatflow.
+//!
+//! An app keeps the conversation itself, under a handle that it gives with its first answer and the gateway gives back with the next
+//! question. What it samples by, which tools it has and what it is told first is set in the app, not here.
+
+mod reply;
+mod request;
+mod settings;
+
+use sluice_sdk::{
+    ChatRequest, Context, Error, Events, Flow, Frame, Framing, Head, Provider, Request,
+};
+
+use crate::reply::{Reply, Told};
+pub use crate::settings::Settings;
+
+/// One answer of an app.
+#[derive(Debug, Default)]
+pub struct Dify {
+    reply: Reply,
+}
+
+impl Provider for Dify {
+    type Settings = Settings;
+
+    fn request(&mut self, cx: &Context<Settings>, chat: &ChatRequest) -> Result<Request, Error> {
+        let body = request::body(&cx.settings, chat)?;
+        Ok(Request::post("/chat-messages").framing(Framing::Sse).body(body))
+    }
+
+    fn frame(
+        &mut self,
+        _: &Context<Settings>,
+        frame: &Frame,
+        events: &mut Events,
+    ) -> Result<Flow, Error> {
+        // Pings are an event name without data.
+        if frame.data.trim().is_empty() {
+            return Ok(Flow::More);
+        }
+        let told: Told = frame.json()?;
+        self.reply.take(told, &frame.data, events)
+    }
+
+    fn failure(&mut self, cx: &Context<Settings>, head: &Head, body: &str) -> Error {
+        Error::told_by_response(head, body, cx.now_ms)
+    }
+}
+
+sluice_sdk::provider!(Dify);
