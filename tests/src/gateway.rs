@@ -100,6 +100,15 @@ impl Gateway {
         self.child.try_wait().expect("asked").is_none()
     }
 
+    /// Most memory it ever took, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("Linux tells") * 1024
+    }
+
     /// Where it listens: `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.address

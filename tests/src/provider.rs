@@ -1,4 +1,5 @@
-//! A model's server of our own: speaks OpenAI's dialect, says what the test scripted, when the test lets it.
+//! A model's server of our own: says what the test scripted, when the test lets it. Its scripts speak OpenAI's dialect unless they
+//! were recorded from another vendor.
 
 mod script;
 
@@ -153,6 +154,9 @@ impl FakeProvider {
     }
 }
 
+/// Where the vendors there are plugins for are asked.
+const ANSWERED: [&str; 4] = ["/chat/completions", "/messages", "/chat-messages", "/api/chat"];
+
 /// How an answer ended on this side.
 enum Exit {
     Kept,
@@ -165,7 +169,7 @@ async fn serve(stream: TcpStream, stage: Arc<Stage>) {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     while let Some(request) = read_request(&mut reader).await {
-        let exit = if request.path.ends_with("/chat/completions") {
+        let exit = if ANSWERED.iter().any(|path| request.path.ends_with(path)) {
             let script = stage.next_script();
             stage.seen.send_modify(|seen| seen.requests.push(request));
             play(&script, &mut reader, &mut writer, &stage.releases).await
@@ -199,6 +203,10 @@ async fn play(
             },
             Step::Stall => {
                 gone(reader).await;
+                false
+            }
+            Step::Flood(bytes) => {
+                while writer.write_all(&bytes).await.is_ok() {}
                 false
             }
             Step::Cut => return Exit::Cut,

@@ -12,6 +12,7 @@ use sluice_chat::answer::{Breach, Manners};
 use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, ProviderError};
 use sluice_chat::exchange::TransportFailure;
 use sluice_chat::request::ChatRequest;
+use sluice_chat::upstream_ids::UpstreamIds;
 use sluice_sandbox::{Answer, CallError, Directive, Input, Output};
 use sluice_upstream::{Blobs, Response, Timeouts, Upstream};
 
@@ -228,6 +229,10 @@ impl Call {
             *route = others.remove(0);
         }
         request.model.clone_from(&route.upstream_model);
+        // A conversation that one vendor keeps is none of another's.
+        for message in &mut request.messages {
+            message.extras.retain(|extra| extra.key != UpstreamIds::CONVERSATION_KEY);
+        }
         let limits = request.max_output_tokens.into_iter().chain(route.max_output_tokens);
         request.max_output_tokens = limits.min();
         (self.state, self.exchanges) = (State::Unasked, 0);

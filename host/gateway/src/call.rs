@@ -23,6 +23,8 @@ use crate::metrics::{Answers, Source};
 const UNREAD: usize = 16;
 /// How long a caller may not read at all before the call is given up.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest pause that is passed on to a caller. Providers ask for absurd ones.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// What is to be asked, for whom.
 #[derive(Debug)]
@@ -172,7 +174,9 @@ impl From<&AskError> for Undone {
     fn from(error: &AskError) -> Self {
         let retry_after = match error {
             AskError::Provider(told) => match told.retry {
-                RetryHint::AfterMs(ms) => Some(Duration::from_millis(u64::from(ms))),
+                RetryHint::AfterMs(ms) => {
+                    Some(Duration::from_millis(u64::from(ms)).min(LONGEST_PAUSE))
+                }
                 RetryHint::Never | RetryHint::OtherCredential => None,
             },
             AskError::TookTooLong

@@ -13,6 +13,7 @@ mod intake;
 mod message;
 mod model;
 mod object;
+mod own;
 mod request;
 mod tool;
 mod usage;

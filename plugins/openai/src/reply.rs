@@ -1,5 +1,6 @@
 //! What the chunks of one answer add up to.
 
+use serde_json::Value;
 use sluice_sdk::{Error, ErrorKind, Events, FinishReason, Flow, Usage};
 
 use crate::{
@@ -58,6 +59,9 @@ impl Reply {
         for piece in [choice.delta, choice.message].into_iter().flatten() {
             self.piece(piece, events);
         }
+        if let Some(likely) = choice.logprobs.filter(says) {
+            events.other("logprobs", likely.to_string());
+        }
         match choice.finish_reason.as_deref() {
             Some("error") => {
                 return Err(Error::new(
@@ -84,9 +88,13 @@ impl Reply {
         if let Some(content) = piece.content {
             self.content(content, events);
         }
-        // What the model says instead of an answer is still what it says to the user.
-        if let Some(refusal) = piece.refusal {
+        // What the model says instead of an answer is still what it says to the user; who wants to know finds out that it is that.
+        if let Some(refusal) = piece.refusal.filter(|refusal| !refusal.is_empty()) {
+            events.other("refusal", Value::from(refusal.as_str()).to_string());
             self.text(refusal, events);
+        }
+        for (key, value) in piece.own.into_iter().filter(|(_, value)| says(value)) {
+            events.other(key, value.to_string());
         }
         for call in piece.tool_calls.unwrap_or_default() {
             self.has_spoken = true;
@@ -116,5 +124,15 @@ impl Reply {
 
     fn usual_reason(&self) -> FinishReason {
         if self.slots.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls }
+    }
+}
+
+/// Whether there is anything in it.
+fn says(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => true,
     }
 }

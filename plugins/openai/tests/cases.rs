@@ -42,6 +42,8 @@ cases! {
     a_filtered_answer_says_so: "content-filter",
     an_unreadable_frame_is_an_error: "unreadable",
     a_reset_is_an_error: "reset",
+    what_only_some_vendors_have_goes_through: "own-fields",
+    a_refusal_is_text_and_is_said_to_be_one: "refusal",
     azure_gets_its_key_in_a_header: "azure",
     mistral_gets_what_it_takes_and_no_more: "mistral",
 }

@@ -119,9 +119,10 @@ impl JsonObject<'_> {
         self.body.blob(prefix, id);
     }
 
-    /// Fields the vocabulary has no word for. A key that was written already stays as it was.
+    /// Fields the vocabulary has no word for. A key that was written already stays as it was; what the host tells the plugin
+    /// (`x-upstream-…`) is not for the vendor.
     pub fn extras(&mut self, extras: &[Extra]) {
-        for extra in extras {
+        for extra in extras.iter().filter(|extra| !extra.key.starts_with("x-upstream-")) {
             if !self.keys.contains(&extra.key) {
                 self.json(&extra.key, &extra.value);
             }

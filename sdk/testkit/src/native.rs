@@ -3,7 +3,10 @@
 mod asked;
 mod said;
 
-use std::{marker::PhantomData, path::Path};
+use std::{
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
 
 use sluice_sdk::{Answer, Context, Plugin};
 
@@ -65,10 +68,20 @@ pub fn assert_case<P: Plugin>(folder: impl AsRef<Path>) {
 
 /// Checks every case in this folder of cases and panics with all that is wrong, or if there is none. Like [`assert_case`] otherwise.
 #[track_caller]
-pub fn assert_cases<P: Plugin>(cases: impl AsRef<Path>) {
+pub fn assert_cases<P: Plugin + 'static>(cases: impl AsRef<Path>) {
     let folders = Case::folders(&cases).unwrap_or_default();
-    let wrong: Vec<String> =
-        folders.iter().filter_map(|folder| checked::<P>(folder).err()).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = folders.len().div_ceil(threads).max(1);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let shares: Vec<_> = folders
+            .chunks(share)
+            .map(|folders| {
+                let check = |folder: &PathBuf| checked::<P>(folder).err();
+                scope.spawn(move || folders.iter().filter_map(check).collect::<Vec<String>>())
+            })
+            .collect();
+        shares.into_iter().flat_map(|share| share.join().expect("no case panics")).collect()
+    });
     assert!(
         !folders.is_empty() && wrong.is_empty(),
         "{} of {} cases:\n{}",

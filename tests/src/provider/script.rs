@@ -16,6 +16,8 @@ pub(super) enum Step {
     Wait,
     /// Says nothing more until the peer hangs up.
     Stall,
+    /// Goes out again and again until the peer hangs up.
+    Flood(Vec<u8>),
     /// Hangs up.
     Cut,
 }
@@ -78,6 +80,26 @@ impl Script {
         let said =
             deltas.iter().fold(Self::head(), |script, delta| script.delta(delta, &Value::Null));
         said.ending(reason)
+    }
+
+    /// These bytes, head and all, and then the end of the connection.
+    pub fn raw(bytes: &[u8]) -> Self {
+        Self { steps: vec![Step::Bytes(bytes.to_vec()), Step::Cut] }
+    }
+
+    /// These bytes, then others again and again, for as long as anybody takes them.
+    pub fn flooding(bytes: &[u8], again: &[u8]) -> Self {
+        Self { steps: vec![Step::Bytes(bytes.to_vec()), Step::Flood(again.to_vec())] }
+    }
+
+    /// What a vendor said, as recorded in a case of its plugin.
+    pub fn recorded(plugin: &str, case: &str) -> Self {
+        let file = format!("plugins/{plugin}/cases/{case}/exchange-1.http");
+        let recorded = std::fs::read(crate::root().join(&file)).expect("a recorded case");
+        let blank = recorded.windows(2).position(|pair| pair == b"\n\n").expect("a blank line");
+        let (head, body) = recorded.split_at(blank + 2);
+        let head = String::from_utf8_lossy(head).replace('\n', "\r\n");
+        Self::raw(&[head.as_bytes(), body].concat())
     }
 
     pub(super) fn steps(&self) -> Vec<Step> {

@@ -245,10 +245,17 @@ async fn in_one(head: &Head, mut pieces: mpsc::Receiver<Piece>) -> Result<Respon
 
 /// Waits for something to show, since a failure until then has a status of its own.
 async fn in_pieces(chunks: Chunks, mut pieces: mpsc::Receiver<Piece>) -> Result<Response, Refused> {
+    // Notices; a provider says few before it speaks, and the bound of its answer holds for them too.
+    let mut before = Vec::new();
     let first = loop {
         match pieces.recv().await.ok_or(Failure::Internal)? {
-            Piece::Said(events) if events.iter().any(Chunks::shows) => break Piece::Said(events),
-            Piece::Said(_) => {}
+            Piece::Said(events) => {
+                let shows = events.iter().any(Chunks::shows);
+                before.extend(events);
+                if shows {
+                    break Piece::Said(before);
+                }
+            }
             Piece::Ended(ended) => break Piece::Ended(Ok(ended?)),
         }
     };

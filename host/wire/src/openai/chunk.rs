@@ -1,9 +1,11 @@
 //! An answer in pieces.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use sluice_chat::event::{ChatEvent, FinishReason, ToolDelta};
 
 use super::completion::{Head, finish_reason};
+use super::own::{self, Thoughts};
 use super::usage::UsageBody;
 
 /// Makes the chunks of one answer: who speaks in the first, what is said in the next, why it ended in the last.
@@ -13,12 +15,13 @@ pub struct Chunks {
     include_usage: bool,
     begun: bool,
     calls: Vec<u32>,
+    thoughts: Thoughts,
 }
 
 impl Chunks {
     /// For an answer that nothing was said of yet.
     pub fn new(head: Head, include_usage: bool) -> Self {
-        Self { head, include_usage, begun: false, calls: Vec::new() }
+        Self { head, include_usage, begun: false, calls: Vec::new(), thoughts: Thoughts::default() }
     }
 
     /// Whether an event is one that clients are shown as it comes. Usage and the end come with the end.
@@ -34,15 +37,15 @@ impl Chunks {
 
     /// What is shown of what was said next.
     pub fn hear(&mut self, events: Vec<ChatEvent>) -> Vec<Chunk> {
-        let deltas: Vec<Delta> = events.into_iter().filter_map(|event| self.delta(event)).collect();
-        let opening = (!deltas.is_empty()).then(|| self.opening()).flatten();
-        opening.into_iter().chain(deltas.into_iter().map(|delta| self.chunk(delta, None))).collect()
+        let told: Vec<Told> = events.into_iter().filter_map(|event| self.told(event)).collect();
+        let opening = (!told.is_empty()).then(|| self.opening()).flatten();
+        opening.into_iter().chain(told.into_iter().map(|told| self.chunk(told, None))).collect()
     }
 
     /// The end: why, and what it cost if that was asked for.
     pub fn end(&mut self, reason: &FinishReason, usage: UsageBody) -> Vec<Chunk> {
         let mut chunks: Vec<Chunk> = self.opening().into_iter().collect();
-        chunks.push(self.chunk(Delta::default(), Some(finish_reason(reason))));
+        chunks.push(self.chunk(Delta::default().into(), Some(finish_reason(reason))));
         if self.include_usage {
             chunks.push(Chunk { choices: Vec::new(), usage: Cost::Told(usage), ..self.empty() });
         }
@@ -54,23 +57,33 @@ impl Chunks {
             return None;
         }
         let role = Some("assistant");
-        Some(self.chunk(Delta { role, content: Some(String::new()), ..Delta::default() }, None))
+        let delta = Delta { role, content: Some(String::new()), ..Delta::default() };
+        Some(self.chunk(delta.into(), None))
     }
 
-    fn delta(&mut self, event: ChatEvent) -> Option<Delta> {
-        match event {
-            ChatEvent::Text(text) => Some(Delta { content: Some(text), ..Delta::default() }),
+    fn told(&mut self, event: ChatEvent) -> Option<Told> {
+        let delta = match event {
+            ChatEvent::Text(text) => Delta { content: Some(text), ..Delta::default() },
             ChatEvent::Reasoning(thought) => {
-                Some(Delta { reasoning_content: Some(thought.text), ..Delta::default() })
+                let own = self.thoughts.hear(&thought).into_iter().collect();
+                let text = Some(thought.text).filter(|text| !text.is_empty());
+                Delta { reasoning_content: text, own, ..Delta::default() }
             }
             ChatEvent::ToolDelta(delta) => {
-                Some(Delta { tool_calls: Some([self.call(delta)]), ..Delta::default() })
+                Delta { tool_calls: Some([self.call(delta)]), ..Delta::default() }
             }
-            ChatEvent::Usage(_)
-            | ChatEvent::UpstreamId { .. }
-            | ChatEvent::Finish(_)
-            | ChatEvent::Other(_) => None,
-        }
+            ChatEvent::Other(extra) => {
+                let (key, value) = own::field(extra)?;
+                if key == own::LIKELIHOODS {
+                    return Some(Told { delta: Delta::default(), logprobs: Some(value) });
+                }
+                Delta { own: Map::from_iter([(key, value)]), ..Delta::default() }
+            }
+            ChatEvent::Usage(_) | ChatEvent::UpstreamId { .. } | ChatEvent::Finish(_) => {
+                return None;
+            }
+        };
+        Some(delta.into())
     }
 
     fn call(&mut self, delta: ToolDelta) -> CallDelta {
@@ -85,8 +98,9 @@ impl Chunks {
         CallDelta { index, id: Some(id), r#type: Some("function"), function }
     }
 
-    fn chunk(&self, delta: Delta, finish_reason: Option<&'static str>) -> Chunk {
-        let choice = Choice { index: 0, delta, logprobs: None, finish_reason };
+    fn chunk(&self, told: Told, finish_reason: Option<&'static str>) -> Chunk {
+        let Told { delta, logprobs } = told;
+        let choice = Choice { index: 0, delta, logprobs, finish_reason };
         Chunk { choices: vec![choice], ..self.empty() }
     }
 
@@ -135,8 +149,20 @@ impl Cost {
 struct Choice {
     index: u32,
     delta: Delta,
-    logprobs: Option<()>,
+    logprobs: Option<Value>,
     finish_reason: Option<&'static str>,
+}
+
+/// What one event adds to a choice.
+struct Told {
+    delta: Delta,
+    logprobs: Option<Value>,
+}
+
+impl From<Delta> for Told {
+    fn from(delta: Delta) -> Self {
+        Self { delta, logprobs: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -149,6 +175,8 @@ struct Delta {
     reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[CallDelta; 1]>,
+    #[serde(flatten)]
+    own: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

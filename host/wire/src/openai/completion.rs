@@ -1,8 +1,10 @@
 //! An answer in one piece.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use sluice_chat::event::{ChatEvent, FinishReason, ToolDelta};
 
+use super::own::{self, Thoughts};
 use super::usage::UsageBody;
 
 /// What every piece of one answer repeats.
@@ -40,6 +42,8 @@ pub struct Whole {
     text: String,
     reasoning: String,
     calls: Vec<Begun>,
+    thoughts: Thoughts,
+    own: Map<String, Value>,
 }
 
 #[derive(Debug)]
@@ -56,13 +60,21 @@ impl Whole {
         for event in events {
             match event {
                 ChatEvent::Text(more) => self.text.push_str(&more),
-                ChatEvent::Reasoning(more) => self.reasoning.push_str(&more.text),
+                ChatEvent::Reasoning(more) => {
+                    self.reasoning.push_str(&more.text);
+                    let whole = self.thoughts.hear(&more);
+                    self.add(whole);
+                }
                 ChatEvent::ToolDelta(delta) => self.call(delta),
-                ChatEvent::Usage(_)
-                | ChatEvent::UpstreamId { .. }
-                | ChatEvent::Finish(_)
-                | ChatEvent::Other(_) => {}
+                ChatEvent::Other(extra) => self.add(own::field(extra)),
+                ChatEvent::Usage(_) | ChatEvent::UpstreamId { .. } | ChatEvent::Finish(_) => {}
             }
+        }
+    }
+
+    fn add(&mut self, field: Option<(String, Value)>) {
+        if let Some((key, value)) = field {
+            own::add(&mut self.own, key, value);
         }
     }
 
@@ -78,7 +90,9 @@ impl Whole {
 
     /// The answer.
     pub fn end(self, head: &Head, reason: &FinishReason, usage: UsageBody) -> Completion {
-        let Self { text, reasoning, calls } = self;
+        let Self { text, reasoning, calls, mut own, .. } = self;
+        let logprobs = own.remove(own::LIKELIHOODS);
+        let refusal = own.remove("refusal");
         let calls: Vec<Call> = calls
             .into_iter()
             .map(|begun| Call {
@@ -91,21 +105,17 @@ impl Whole {
         let message = Message {
             role: "assistant",
             content,
-            refusal: None,
+            refusal,
             reasoning_content: (!reasoning.is_empty()).then_some(reasoning),
             tool_calls: calls,
+            own,
         };
         Completion {
             id: head.id.clone(),
             object: "chat.completion",
             created: head.created,
             model: head.model.clone(),
-            choices: [Choice {
-                index: 0,
-                message,
-                logprobs: None,
-                finish_reason: finish_reason(reason),
-            }],
+            choices: [Choice { index: 0, message, logprobs, finish_reason: finish_reason(reason) }],
             usage,
         }
     }
@@ -126,7 +136,7 @@ pub struct Completion {
 struct Choice {
     index: u32,
     message: Message,
-    logprobs: Option<()>,
+    logprobs: Option<Value>,
     finish_reason: &'static str,
 }
 
@@ -134,11 +144,13 @@ struct Choice {
 struct Message {
     role: &'static str,
     content: Option<String>,
-    refusal: Option<()>,
+    refusal: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call>,
+    #[serde(flatten)]
+    own: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use sluice_chat::request::{Content, Message, Part, Reasoning, Role, ToolCall, ToolResult};
+use sluice_chat::request::{Content, Extra, Message, Part, Reasoning, Role, ToolCall, ToolResult};
 
 use super::bad_request::{BadRequest, Fault};
 use super::content;
 use super::intake::Intake;
 use super::object::Object;
+use super::own;
 
 /// Reads messages in order; a tool's result finds the name of its function in the call before it.
 #[derive(Debug, Default)]
@@ -41,7 +42,7 @@ impl Messages {
                 })));
             }
             (Role::Assistant, said) => {
-                parts.extend(reasoning(&mut object)?);
+                parts.extend(reasoning(&mut object, intake)?);
                 if let Some(said) = said {
                     parts.extend(content::parts(said, &path, intake)?);
                 }
@@ -92,11 +93,28 @@ fn role(object: &mut Object<'_>) -> Result<Role, BadRequest> {
     }
 }
 
-/// What we gave out as `reasoning_content` and a client sends back.
-fn reasoning(object: &mut Object<'_>) -> Result<Option<Part>, BadRequest> {
+/// What we gave out as `thinking_blocks` or `reasoning_content` and a client sends back. The former say more.
+fn reasoning(object: &mut Object<'_>, intake: &mut Intake) -> Result<Vec<Part>, BadRequest> {
     let thought: Option<String> = object.optional("reasoning_content", "text")?;
+    if let Some(blocks) = object.list(own::THOUGHTS, intake)? {
+        let blocks = blocks.into_iter().map(|(path, text)| block(text, path, intake));
+        return blocks.collect();
+    }
     let thought = thought.filter(|thought| !thought.is_empty());
-    Ok(thought.map(|text| part(Content::Reasoning(Reasoning { text, signature: None }))))
+    let thought = thought.map(|text| Content::Reasoning(Reasoning { text, signature: None }));
+    Ok(thought.map(part).into_iter().collect())
+}
+
+fn block(text: &str, path: String, intake: &mut Intake) -> Result<Part, BadRequest> {
+    let mut object = Object::parse(text, path, intake)?;
+    let kind: String = object.required("type", "text")?;
+    Ok(part(if kind == "thinking" {
+        let text = object.required("thinking", "text")?;
+        let signature = object.optional("signature", "text")?;
+        Content::Reasoning(Reasoning { text, signature })
+    } else {
+        Content::Other(Extra { key: kind, value: text.to_owned() })
+    }))
 }
 
 fn call(text: &str, path: String, intake: &mut Intake) -> Result<ToolCall, BadRequest> {

@@ -1,0 +1,186 @@
+//! Vendors that speak unlike each other, answering the same clients.
+//!
+//! What they say is what was recorded for their plugins, byte for byte, from `plugins/*/cases`.
+
+use serde_json::{Value, json};
+use sluice_tests::{Events, FakeProvider, Gateway, Reply, Script, Setup};
+
+/// A vendor, and how a plain answer of its begins: text, tokens of prompt and answer.
+struct Vendor {
+    kind: &'static str,
+    path: &'static str,
+    key: (&'static str, &'static str),
+    text: &'static str,
+    tokens: (u64, u64),
+}
+
+const VENDORS: [Vendor; 4] = [
+    Vendor {
+        kind: "anthropic",
+        path: "/v1/messages",
+        key: ("x-api-key", "key-of-the-test"),
+        text: "Hello!",
+        tokens: (25, 15),
+    },
+    Vendor {
+        kind: "dify",
+        path: "/v1/chat-messages",
+        key: ("authorization", "Bearer key-of-the-test"),
+        text: "Hello!",
+        tokens: (1033, 128),
+    },
+    Vendor {
+        kind: "ollama",
+        path: "/v1/api/chat",
+        key: ("authorization", "Bearer key-of-the-test"),
+        text: "Hello!",
+        tokens: (26, 282),
+    },
+    Vendor {
+        kind: "openai",
+        path: "/v1/chat/completions",
+        key: ("authorization", "Bearer key-of-the-test"),
+        text: "Hello!",
+        tokens: (0, 0),
+    },
+];
+
+async fn behind(kind: &str) -> (FakeProvider, Gateway) {
+    let provider = FakeProvider::start().await;
+    let setup = Setup::with(&provider).set("LLM_PROVIDER_1_TYPE", kind);
+    (provider, setup.start().await)
+}
+
+fn question(stream: bool) -> Value {
+    json!({ "model": "fake", "stream": stream, "messages": [{ "role": "user", "content": "Hello?" }] })
+}
+
+async fn ask(gateway: &Gateway, body: &Value) -> Reply {
+    let token = gateway.token("alice");
+    gateway.call("POST", "/v1/chat/completions").bearer(&token).json(body).send().await
+}
+
+/// The chunks of a whole stream but its end mark, which must be the last.
+async fn chunks(gateway: &Gateway, body: &Value) -> Vec<Value> {
+    let token = gateway.token("alice");
+    let call = gateway.call("POST", "/v1/chat/completions").bearer(&token).json(body);
+    let mut events: Events = call.events().await.begun().await;
+    let mut all = events.rest().await;
+    assert_eq!(all.pop().as_deref(), Some("[DONE]"), "{all:?}");
+    all.iter().map(|data| serde_json::from_str(data).expect("JSON")).collect()
+}
+
+#[tokio::test]
+async fn every_vendor_answers_a_chat_and_a_call_in_its_own_words() {
+    for Vendor { kind, path, key, text, tokens } in VENDORS {
+        let (provider, gateway) = behind(kind).await;
+        provider.always(Script::recorded(kind, "plain-stream"));
+        let mut alice = gateway.connect("alice").await;
+
+        let chat = alice.ask("Hello?").await;
+        let whole = ask(&gateway, &question(false)).await;
+        let streamed = chunks(&gateway, &question(true)).await;
+
+        assert!(chat.text.starts_with(text), "{kind}: {}", chat.text);
+        assert_eq!(chat.finish_reason, "stop", "{kind}");
+        let whole = whole.json();
+        assert_eq!(whole["choices"][0]["message"]["content"], chat.text.as_str(), "{whole}");
+        assert_eq!(whole["choices"][0]["finish_reason"], "stop", "{whole}");
+        let pieces: String =
+            streamed.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+        assert_eq!(pieces, chat.text, "{kind}");
+        if tokens != (0, 0) {
+            assert_eq!(whole["usage"]["prompt_tokens"], tokens.0, "{whole}");
+            assert_eq!(whole["usage"]["completion_tokens"], tokens.1, "{whole}");
+        }
+        for n in 1..=3 {
+            let request = provider.request(n).await;
+            assert_eq!(request.path, path, "{kind}");
+            assert_eq!(request.header(key.0), Some(key.1), "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tools_of_every_vendor_that_has_them_are_called_in_openais_words() {
+    for (kind, case) in
+        [("anthropic", "tool-use"), ("ollama", "tool-calls"), ("openai", "tool-calls")]
+    {
+        let (provider, gateway) = behind(kind).await;
+        provider.always(Script::recorded(kind, case));
+
+        let reply = ask(&gateway, &question(false)).await.json();
+
+        let choice = &reply["choices"][0];
+        assert_eq!(choice["finish_reason"], "tool_calls", "{kind}: {reply}");
+        let calls = choice["message"]["tool_calls"].as_array().expect("calls");
+        let names: Vec<_> = calls.iter().map(|call| &call["function"]["name"]).collect();
+        assert_eq!(names, ["weather", "clock"], "{kind}");
+        let read = |call: &Value| -> Value {
+            serde_json::from_str(call["function"]["arguments"].as_str().expect("text"))
+                .expect("JSON")
+        };
+        assert_eq!(read(&calls[0]), json!({ "city": "Bonn" }), "{kind}");
+        assert_eq!(read(&calls[1]), json!({}), "{kind}");
+        assert!(calls.iter().all(|call| call["id"].as_str().is_some_and(|id| !id.is_empty())));
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_of_any_vendors_stream_is_an_error() {
+    for (kind, case, status) in [
+        ("anthropic", "error-in-stream", 503),
+        ("dify", "error-in-stream", 502),
+        ("ollama", "error-in-stream", 502),
+        ("openai", "error-event", 503),
+        ("anthropic", "no-end-marker", 502),
+        ("dify", "no-end", 502),
+        ("ollama", "no-end", 502),
+        ("anthropic", "stop-without-reason", 502),
+        ("dify", "workflow-failed", 502),
+    ] {
+        let (provider, gateway) = behind(kind).await;
+        provider.always(Script::recorded(kind, case));
+        let mut alice = gateway.connect("alice").await;
+
+        let reply = ask(&gateway, &question(false)).await;
+        alice.say("Hello?").await;
+        let frames = alice.frames_until("the error", |frame| frame["type"] == "error").await;
+
+        assert!(reply.status >= 500, "{kind} {case}: {} {}", reply.status, reply.body);
+        assert_eq!(reply.status == 503, status == 503, "{kind} {case}: {}", reply.body);
+        assert!(frames.iter().all(|frame| frame["finish_reason"] != "stop"), "{kind} {case}");
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_that_the_vendor_keeps_goes_on_there_also_after_a_restart() {
+    let (provider, mut gateway) = behind("dify").await;
+    provider.always(Script::recorded("dify", "plain-stream"));
+    let handle = "45701982-8118-4bc5-8e9b-64562b4555f2";
+    let mut alice = gateway.connect("alice").await;
+
+    alice.ask("My name is Alice.").await;
+    alice.ask("What is my name?").await;
+    let session = alice.session().to_owned();
+    gateway.stop().await;
+    gateway.start_again().await;
+    let mut later = gateway.follow("alice", &session).await;
+    later.enter(&session);
+    later.ask("And now?").await;
+    let mut other = gateway.connect("alice").await;
+    other.ask("Somewhere else.").await;
+
+    let first = provider.request(1).await.body;
+    assert_eq!(first["query"], "My name is Alice.");
+    assert!(first.get("conversation_id").is_none(), "{first}");
+    for (n, query) in [(2, "What is my name?"), (3, "And now?")] {
+        let body = provider.request(n).await.body;
+        assert_eq!(body["conversation_id"], handle, "{body}");
+        assert_eq!(body["query"], query, "what was said before is there already");
+        assert_eq!(body["user"], first["user"]);
+    }
+    assert!(!first["user"].as_str().expect("a pseudonym").contains("alice"), "{first}");
+    let elsewhere = provider.request(4).await.body;
+    assert!(elsewhere.get("conversation_id").is_none(), "another session is another conversation");
+}
