@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sluice_chat::history::Budget;
@@ -12,7 +11,6 @@ use sluice_sandbox::{Sandbox, SandboxSettings};
 use sluice_upstream::{Timeouts, Upstream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +20,7 @@ use crate::ask::Patience;
 use crate::body::Bodies;
 use crate::breaker::Breaker;
 use crate::catalog::{Catalog, Route};
+use crate::drain::{Ended, WayOut};
 use crate::every::every;
 use crate::gateway::Gateway;
 use crate::identity::{KeyRing, KeySource, Verifier};
@@ -42,10 +41,6 @@ use crate::telemetry::Level;
 const REPLAY_BYTES: usize = 256 * 1024;
 /// Bytes of what a session remembers of frames beyond that, whose text is in the archive: some 8,000 pieces.
 const PAST_BYTES: usize = 64 * 1024;
-/// How long responses under way are waited for once all chats are done.
-const LAST_RESPONSES: Duration = Duration::from_secs(1);
-/// How much of the grace period is left to mark, store and say goodbye once answers are cut short.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -64,15 +59,6 @@ pub(crate) enum ServeError {
     /// Anything that is not the operator's to mend.
     #[error(transparent)]
     Internal(anyhow::Error),
-}
-
-/// How the process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// Everything was finished and stored.
-    Drained,
-    /// The grace period ran out, or somebody was impatient.
-    CutShort,
 }
 
 /// Loads every enabled plugin; what went wrong is told together.
@@ -234,7 +220,14 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         () = stop.asked() => false,
         _ = services.join_next() => true,
     };
-    let ended = drain(&gateway, services, stop, server.shutdown_timeout).await;
+    let way = WayOut {
+        tasks: &gateway.tasks,
+        sockets: &gateway.sockets,
+        drain: &gateway.drain,
+        halt: &gateway.halt,
+    };
+    let stored = gateway.means.archive.close();
+    let ended = way.go(services, stored, stop.asked(), server.shutdown_timeout).await;
     if died {
         return Err(internal(anyhow::anyhow!("a service ended on its own")));
     }
@@ -272,44 +265,6 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Takes nothing new, lets answers finish, cuts the rest short: one deadline over all of it.
-async fn drain(
-    gateway: &Gateway,
-    mut services: JoinSet<()>,
-    mut stop: Stop,
-    grace: Duration,
-) -> Ended {
-    tracing::info!(grace = ?grace, tasks = gateway.tasks.len(), "draining");
-    let deadline = Instant::now() + grace;
-    gateway.drain.cancel();
-    gateway.tasks.close();
-    gateway.sockets.close();
-    let finished = async {
-        gateway.tasks.wait().await;
-        while services.join_next().await.is_some() {}
-        // A peer that does not take its response must not hold up the rest.
-        drop(timeout(LAST_RESPONSES, gateway.sockets.wait()).await);
-        gateway.means.archive.close().await;
-    };
-    tokio::pin!(finished);
-    let in_time = async {
-        if timeout_at(deadline - LAST_WORDS.min(grace / 2), finished.as_mut()).await.is_ok() {
-            return Ended::Drained;
-        }
-        tracing::warn!(tasks = gateway.tasks.len(), "grace period over, cutting answers short");
-        gateway.halt.cancel();
-        drop(timeout_at(deadline, finished.as_mut()).await);
-        Ended::CutShort
-    };
-    tokio::select! {
-        ended = in_time => ended,
-        () = stop.asked() => {
-            tracing::warn!(tasks = gateway.tasks.len(), "asked twice, leaving at once");
-            Ended::CutShort
         }
     }
 }

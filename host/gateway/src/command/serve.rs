@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::{Exit, chain, configured, read, tell};
+use crate::drain::Ended;
 use crate::reload::Started;
-use crate::serve::{self, Ended, Reloading, ServeError};
+use crate::serve::{self, Reloading, ServeError};
 use crate::settings::Configured;
 use crate::telemetry;
 

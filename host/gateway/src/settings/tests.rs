@@ -3,6 +3,7 @@
 mod canary;
 mod file;
 mod provider;
+mod validation;
 mod variable;
 mod wrong;
 

@@ -12,7 +12,7 @@ const LEAST_DIFFERENT: usize = 8;
 const LEAST_PIECE: usize = 16;
 
 /// Words that people write who mean to choose a secret later. Compared in lower case, anywhere in the text.
-const WEAK_WORDS: [&str; 11] = [
+pub(crate) const WEAK_WORDS: [&str; 11] = [
     "secret",
     "test",
     "test123",
