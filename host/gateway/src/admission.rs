@@ -236,6 +236,9 @@ impl Drop for Permit {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
 
     fn user(name: &str) -> UserId {
@@ -315,7 +318,7 @@ mod tests {
     fn connections_that_race_for_a_session_get_one_task_and_one_owner() {
         for round in 0..200 {
             let (registry, id) = (Registry::default(), session(&format!("s{round}")));
-            let start = std::sync::Barrier::new(8);
+            let start = Barrier::new(8);
             let come = |number: usize| {
                 let owner = user(if number.is_multiple_of(2) { "a" } else { "b" });
                 start.wait();
@@ -324,7 +327,7 @@ mod tests {
                 (owner, handle, inbox)
             };
             let come = &come;
-            let came: Vec<_> = std::thread::scope(|scope| {
+            let came: Vec<_> = thread::scope(|scope| {
                 let racing: Vec<_> =
                     (0..8).map(|number| scope.spawn(move || come(number))).collect();
                 racing.into_iter().map(|one| one.join().unwrap()).collect()
@@ -350,9 +353,9 @@ mod tests {
             let mut first = None;
             registry.get_or_start(&id, &user("a"), |inbox| first = Some(inbox));
             let old = first.take().unwrap().activity();
-            let start = std::sync::Barrier::new(2);
+            let start = Barrier::new(2);
 
-            let second = std::thread::scope(|scope| {
+            let second = thread::scope(|scope| {
                 scope.spawn(|| {
                     start.wait();
                     registry.remove(&id, &old);
@@ -369,5 +372,33 @@ mod tests {
             registry.remove(&id, &old);
             assert_eq!(registry.len(), 1);
         }
+    }
+
+    #[test]
+    fn whoever_races_for_places_no_bound_is_exceeded_and_nothing_stays() {
+        let turnstile = Arc::new(Turnstile::new(6));
+        let address = Some((Block::of("192.0.2.1".parse().unwrap()), 4));
+        let (most, most_of_one) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for n in 0..8 {
+                let (turnstile, most, most_of_one) = (&turnstile, &most, &most_of_one);
+                scope.spawn(move || {
+                    let who = user(["a", "b", "c"][n % 3]);
+                    for round in 0..500 {
+                        let from = address.filter(|_| round % 2 == 0);
+                        let Ok(permit) = turnstile.enter((&who, 3), from) else { continue };
+                        most.fetch_max(turnstile.connections(), Ordering::AcqRel);
+                        let held = turnstile.per_user.get(&who).map_or(0, |held| held.len());
+                        most_of_one.fetch_max(held, Ordering::AcqRel);
+                        drop(permit);
+                    }
+                });
+            }
+        });
+
+        assert!((1..=6).contains(&most.into_inner()));
+        assert!((1..=3).contains(&most_of_one.into_inner()));
+        assert_eq!((turnstile.connections(), turnstile.users()), (0, 0));
+        assert!(turnstile.per_address.is_empty());
     }
 }

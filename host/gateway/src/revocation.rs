@@ -1,7 +1,12 @@
-//! Users whose tokens count no more: everything issued to them up to a moment is refused.
+//! Users whose tokens count no more: everything issued to them up to a moment is refused. They outlive the process in the record
+//! of operators; see docs/decisions/0010.
 
 use dashmap::DashMap;
+use sluice_archive::{Archive, AuditFilter, MAX_PAGE, StoreError};
 use sluice_chat::id::{Instant, UserId};
+
+/// What the record of operators calls a revocation.
+const ACTION: &str = "POST /admin/users/{id}/revoke";
 
 /// For each revoked user the moment of the last revocation. One entry a user, kept for good: nothing bounds how long a token may
 /// live, so forgetting one could let an old token in again.
@@ -11,6 +16,24 @@ pub(crate) struct Revocations {
 }
 
 impl Revocations {
+    /// Those that the record of operators tells of. Reads all of it, page by page, before anybody is let in.
+    pub(crate) async fn recall(archive: &Archive) -> Result<Self, StoreError> {
+        let revocations = Self::default();
+        let mut after = None;
+        loop {
+            let page = archive.audit(AuditFilter::default(), MAX_PAGE, after).await?;
+            for entry in page.entries.into_iter().filter(|entry| entry.action == ACTION) {
+                let Some(user) = entry.user else { continue };
+                // The line was written a moment before the user was revoked; whatever came of it, refusing is the safe side.
+                revocations.revoke(user, Instant(entry.at.0.saturating_add(1_000)));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(revocations);
+            }
+        }
+    }
+
     /// Refuses what was issued to the user up to now. Going back in time changes nothing.
     pub(crate) fn revoke(&self, user: UserId, now: Instant) {
         let mut until = self.until.entry(user).or_insert(now);

@@ -137,6 +137,8 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let listener = accept::listen(server.bind)
         .map_err(|source| ServeError::Listen { address: server.bind, source })?;
     let address = listener.local_addr().map_err(|error| internal(error.into()))?;
+    let revocations =
+        Revocations::recall(&archive).await.map_err(|error| internal(error.into()))?;
     let shelf = Shelf::new(&sandboxed.plugin_directory);
     let sandbox = sandbox(&sandboxed)?;
     let loaded = load_plugins(&sandbox, &shelf, &plugins).await.map_err(ServeError::Plugins)?;
@@ -169,7 +171,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let gateway = Arc::new(Gateway {
         means: Arc::new(means),
         verifier: Verifier::new(&auth, ring),
-        revocations: Revocations::default(),
+        revocations,
         auth,
         registry: Arc::new(Registry::default()),
         turnstile: Arc::new(turnstile),

@@ -47,6 +47,23 @@ async fn revoking_a_user_closes_its_sockets_and_refuses_its_tokens() {
 }
 
 #[tokio::test]
+async fn a_revocation_outlives_the_process() {
+    let mut gateway = Setup::new().start().await;
+    let operator = token(&gateway, "root", &["admin"], 0);
+    let old = token(&gateway, "alice", &[], -5);
+    let reply = gateway.call("POST", REVOKE).bearer(&operator).send().await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+
+    gateway.kill().await;
+    gateway.start_again().await;
+
+    assert_eq!(gateway.dial().bearer(&old).open().await.expect_err("revoked").status, 401);
+    let fresh = token(&gateway, "alice", &[], 5);
+    gateway.dial().bearer(&fresh).open().await.expect("issued after the revocation");
+    gateway.connect("bob").await;
+}
+
+#[tokio::test]
 async fn nobody_but_an_operator_gets_in() {
     let gateway = Setup::new().start().await;
 
