@@ -157,7 +157,7 @@ mod tests {
     proptest! {
         /// Whatever connections and answers do, also if some never go, it is over by the deadline.
         #[test]
-        fn the_way_out_ends_by_its_deadline(
+        fn shutdown_respects_deadline(
             manners in prop::collection::vec(manner(), 0..60), stuck in 0..3_usize, grace in 100..=2_000_u64,
         ) {
             let mut manners = manners;
@@ -173,7 +173,7 @@ mod tests {
 
         /// Every connection is told to close, and all that go in time leave nothing cut short.
         #[test]
-        fn everybody_is_told_and_who_goes_in_time_is_not_cut_short(
+        fn shutdown_closes_all_connections(
             prompt in 0..=20_usize, never_read in prop::collection::vec(1..2_000_u64, 0..=20),
             answers in prop::collection::vec(1..2_000_u64, 0..=20),
         ) {
