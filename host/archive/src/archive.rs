@@ -9,9 +9,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sluice_chat::id::{
-    AuditId, ClientMessageId, Fence, Instant, ModelId, Seq, SessionId, ShareToken, UserId,
-};
+use sluice_chat::id::{AuditId, Fence, Instant, ModelId, Seq, SessionId, ShareToken, UserId};
 use sluice_chat::response_times::ResponseTimes;
 use sluice_chat::turn::Mode;
 use tokio::task::spawn_blocking;
@@ -19,7 +17,9 @@ use tokio::task::spawn_blocking;
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
 use crate::mark::Mark;
-use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
+use crate::message::{
+    Answer, Appended, ClientKey, Digest, Known, NewMessage, Outcome, StoredMessage,
+};
 use crate::mongodb::{DatabaseSettings, MongoDb};
 use crate::reseal::{self, Resealed};
 use crate::review::{ReviewPage, ReviewRequest};
@@ -205,17 +205,33 @@ impl Archive {
         message.name = sealed_name(&self.keys, session, message.name.as_deref())?;
         let metadata = std::mem::take(&mut message.metadata);
         message.metadata = self.keys.seal_metadata(Place::Metadata(session, seq), metadata)?;
-        ask!(self.append(message))
+        let client = message.client.clone();
+        if let Some(client) = &mut message.client {
+            client.digest = self.keys.hide(&client.digest);
+        }
+        match (ask!(self.append(message))?, client) {
+            (Appended::Already(known), Some(client)) => {
+                Ok(Appended::Already(self.recognised(known, client.digest)?))
+            }
+            (appended, _) => Ok(appended),
+        }
     }
 
-    /// Finds what a user's client message id stands for, if it was used within the window.
+    /// Finds the message that a user's client message id stands for, if it was used within the window.
+    /// That it stands for something else is [`AppendError::Conflict`].
     pub async fn find_client_message(
         &self,
-        user: &UserId,
-        id: &ClientMessageId,
+        client: &ClientKey,
         now: Instant,
-    ) -> Result<Option<Known>, StoreError> {
-        ask!(self.find_client_message(user, id, now))
+    ) -> Result<Option<Known>, AppendError> {
+        let known = ask!(self.find_client_message(&client.user, &client.id, now))?;
+        known.map(|known| self.recognised(known, client.digest)).transpose()
+    }
+
+    /// A message under a known id, if it is the one that is meant.
+    fn recognised(&self, known: Known, digest: Digest) -> Result<Known, AppendError> {
+        let same = self.keys.hides(&known.digest, &digest);
+        if same { Ok(Known { digest, ..known }) } else { Err(AppendError::Conflict) }
     }
 
     /// Notes how far an answer got. Does not wait, may be superseded by a newer one, and is dropped

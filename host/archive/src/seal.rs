@@ -15,10 +15,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 use ring::hkdf::{HKDF_SHA256, Prk};
+use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use sluice_chat::id::{Seq, SessionId};
 
-use crate::message::{Metadata, metadata_from, metadata_text};
+use crate::message::{Digest, Metadata, metadata_from, metadata_text};
 
 /// First character of a stored text that is not simply itself.
 const MARK: char = '\u{1}';
@@ -98,6 +99,15 @@ impl Key {
     /// Its name.
     pub fn id(&self) -> &KeyId {
         &self.id
+    }
+
+    /// What a digest is stored as.
+    fn hidden(&self, digest: &Digest) -> Digest {
+        let okm = self.root.expand(&[b"sluice digests"], hmac::HMAC_SHA256);
+        let key = hmac::Key::from(okm.expect("a key's length is within bounds"));
+        let mut hidden = Digest([0; 32]);
+        hidden.0.copy_from_slice(hmac::sign(&key, &digest.0).as_ref());
+        hidden
     }
 
     /// The key of one session.
@@ -243,6 +253,17 @@ impl Keys {
     ) -> Result<Metadata, SealError> {
         let Some(whole) = stored.remove(WHOLE) else { return Ok(stored) };
         metadata_from(&self.open(place, whole)?).map_err(|_| SealError::Forged)
+    }
+
+    /// A digest as it is stored. Of a short text it tells the text to whoever tries them all, so it is
+    /// worth nothing without the key.
+    pub(crate) fn hide(&self, digest: &Digest) -> Digest {
+        self.current.as_ref().map_or(*digest, |key| key.hidden(digest))
+    }
+
+    /// Whether a stored digest is this one, under whatever key.
+    pub(crate) fn hides(&self, stored: &Digest, digest: &Digest) -> bool {
+        stored == digest || self.all().any(|key| key.hidden(digest) == *stored)
     }
 
     /// What a stored text becomes under today's keys; none when that is what it is.

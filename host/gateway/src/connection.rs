@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use sha2::{Digest as _, Sha256};
-use sluice_archive::Known;
+use sluice_archive::{AppendError, ClientKey, Digest, Known};
 use sluice_chat::id::{ClientMessageId, Instant, ModelId, Position, SessionId};
 use sluice_chat::log::Log;
 use sluice_chat::turn::{Asker, ConnectionId, Input, Say, Speaker};
@@ -283,10 +283,21 @@ impl Connection {
         model: Option<ModelId>,
     ) -> Outcome {
         let digest = digest(&content, model.as_ref());
-        if let Some(id) = &client
-            && let Some(known) = self.known(id).await
-        {
-            return self.say_again(id, known, digest).await;
+        if let Some(id) = &client {
+            match self.known(id, digest).await {
+                Ok(Some(known)) => return self.say_again(id, known).await,
+                Err(AppendError::Conflict) => {
+                    return self.send_code(ErrorCode::Conflict, Some(id)).await;
+                }
+                // When the archive cannot say, storing the message will find out.
+                Ok(None)
+                | Err(
+                    AppendError::Fenced
+                    | AppendError::NotOwner
+                    | AppendError::Gone
+                    | AppendError::Store(_),
+                ) => {}
+            }
         }
         if let Err(over) = self.charge() {
             return self.send_over_limit(over, client.as_ref()).await;
@@ -300,23 +311,23 @@ impl Connection {
         self.hand_over(index, Command::Turn(Input::Say(say)), client.as_ref()).await
     }
 
-    /// What the archive knows under a client's own id. When it cannot say, storing the message will find out.
-    async fn known(&mut self, client: &ClientMessageId) -> Option<Known> {
+    /// The message that was stored under a client's own id.
+    async fn known(
+        &mut self,
+        client: &ClientMessageId,
+        digest: [u8; 32],
+    ) -> Result<Option<Known>, AppendError> {
         let archive = &self.gateway.means.archive;
-        let known = archive.find_client_message(&self.identity.user, client, clock::now()).await;
-        known.ok().flatten()
+        let client = ClientKey {
+            user: self.identity.user.clone(),
+            id: client.clone(),
+            digest: Digest(digest),
+        };
+        archive.find_client_message(&client, clock::now()).await
     }
 
     /// Acknowledges a message that is stored already: neither the limit nor what runs has anything to do with it.
-    async fn say_again(
-        &mut self,
-        client: &ClientMessageId,
-        known: Known,
-        digest: [u8; 32],
-    ) -> Outcome {
-        if known.digest.0 != digest {
-            return self.send_code(ErrorCode::Conflict, Some(client)).await;
-        }
+    async fn say_again(&mut self, client: &ClientMessageId, known: Known) -> Outcome {
         if let Err(refused) = self.enter(Some(&known.session)).await {
             return self.send_code(refused.into(), Some(client)).await;
         }

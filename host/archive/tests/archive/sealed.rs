@@ -1,10 +1,10 @@
 //! What an archive with a key keeps, and what one without it can read.
 
-use sluice_archive::{Archive, Key, Keys, KeysError, Metadata, NewMessage};
+use sluice_archive::{AppendError, Appended, Archive, Key, Keys, KeysError, Metadata, NewMessage};
 use sluice_chat::answer::Ending;
 use sluice_chat::id::Instant;
 
-use crate::support::{FREE, Place, answer, ended, message, session, user};
+use crate::support::{FREE, Place, answer, client, ended, message, session, user};
 
 const OLD: &str = "hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const NEW: &str = "another key of 32 characters, ok";
@@ -139,6 +139,28 @@ async fn resealing_leaves_nothing_under_the_old_key_and_nothing_readable() {
     assert_eq!(place.archive.reseal(drop).await.expect("resealed").changed, 3);
     let place = under(place, keys(None, &[])).await;
     assert_all_is_there(&place.archive).await;
+}
+
+#[tokio::test]
+async fn a_retry_is_known_again_when_the_key_was_changed_meanwhile() {
+    let place = Place::new().await;
+    let said = |seq, id, body| NewMessage { client: Some(client(id, body)), ..message(seq) };
+    place.archive.append(said(1, "plain", 1)).await.expect("stored");
+    let place = under(place, keys(Some(OLD), &[])).await;
+    place.archive.append(said(2, "old", 2)).await.expect("stored");
+    let place = under(place, keys(Some(NEW), &[OLD])).await;
+    place.archive.append(said(3, "new", 3)).await.expect("stored");
+
+    for (id, body) in [("plain", 1), ("old", 2), ("new", 3)] {
+        let again = place.archive.append(said(9, id, body)).await.expect("known");
+        assert!(matches!(&again, Appended::Already(known) if known.seq.0 == u64::from(body)));
+        let found = place.archive.find_client_message(&client(id, body), Instant(2_000)).await;
+        assert_eq!(found.expect("known").map(|known| known.seq.0), Some(body.into()));
+        let other = place.archive.append(said(9, id, 7)).await;
+        assert!(matches!(other, Err(AppendError::Conflict)), "{other:?}");
+        let other = place.archive.find_client_message(&client(id, 7), Instant(2_000)).await;
+        assert!(matches!(other, Err(AppendError::Conflict)), "{other:?}");
+    }
 }
 
 #[tokio::test]
