@@ -91,8 +91,12 @@ impl Gateway {
 
     /// Sends any signal.
     pub fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("still running");
-        kill(Pid::from_raw(id.cast_signed()), signal).expect("signalled");
+        kill(Pid::from_raw(self.process().cast_signed()), signal).expect("signalled");
+    }
+
+    /// The id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id().expect("still running")
     }
 
     /// Whether the process still runs.
@@ -149,8 +153,13 @@ impl Gateway {
 
     /// Waits until it logged that.
     pub async fn logged(&self, text: &str) {
+        self.logged_often(text, 1).await;
+    }
+
+    /// Waits until it logged that so many times.
+    pub async fn logged_often(&self, text: &str, times: usize) {
         patiently(text, async {
-            while !self.log().contains(text) {
+            while self.log().matches(text).count() < times {
                 tokio::task::yield_now().await; // a file tells nobody that it grew
             }
         })

@@ -80,8 +80,20 @@ impl Call {
         Events::new(self.begin().await)
     }
 
+    /// Sends all of it but the last byte.
+    pub async fn begin_without_end(mut self) -> TcpStream {
+        let length = self.body.len().to_string();
+        self.body.pop();
+        self.begin_saying(&length).await
+    }
+
     /// Sends it; the answer is the caller's to read, or not.
     pub async fn begin(self) -> TcpStream {
+        let length = self.body.len().to_string();
+        self.begin_saying(&length).await
+    }
+
+    async fn begin_saying(self, length: &str) -> TcpStream {
         let Self { address, method, path, host, headers, body } = self;
         let host = host.unwrap_or_else(|| address.clone());
         let mut request =
@@ -89,7 +101,7 @@ impl Call {
         for (name, value) in headers {
             request.extend([&name, ": ", &value, "\r\n"]);
         }
-        request.extend(["Content-Length: ", &body.len().to_string(), "\r\n\r\n", &body]);
+        request.extend(["Content-Length: ", length, "\r\n\r\n", &body]);
         patiently("the gateway to take a request", async {
             let mut stream = TcpStream::connect(&address).await.expect("the gateway listens");
             stream.write_all(request.as_bytes()).await.expect("the request is taken");

@@ -20,6 +20,15 @@ pub struct LocalModel {
 impl LocalModel {
     /// Starts it, or says why it cannot be had here.
     pub async fn start() -> Result<Self, String> {
+        Self::launch(&[]).await
+    }
+
+    /// As [`LocalModel::start`], with a seed for all that does not name one.
+    pub async fn seeded(seed: u32) -> Result<Self, String> {
+        Self::launch(&["--seed", &seed.to_string()]).await
+    }
+
+    async fn launch(more: &[&str]) -> Result<Self, String> {
         let packages = packages().ok_or("the model is not fetched; run: cargo sluice test")?;
         let python = env::var_os("SLUICE_MODEL_PYTHON").unwrap_or_else(|| "python3".into());
         let script = env::var_os("SLUICE_MODEL_SCRIPT").map(PathBuf::from);
@@ -28,6 +37,7 @@ impl LocalModel {
             .arg(script.unwrap_or_else(source))
             .arg("--packages")
             .arg(packages)
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

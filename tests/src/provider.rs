@@ -82,6 +82,10 @@ impl Stage {
 struct Seen {
     requests: Vec<Request>,
     hung_up: usize,
+    /// Halts that an answer went past.
+    went_on: usize,
+    /// Connections that are open.
+    open: usize,
 }
 
 impl FakeProvider {
@@ -141,9 +145,31 @@ impl FakeProvider {
         seen.expect("the stage outlives this").requests[n - 1].clone()
     }
 
+    /// Waits until somebody asked exactly that, after the first `earlier` requests.
+    pub async fn asked(&self, text: &str, earlier: usize) {
+        let asks = |request: &Request| request.prompt().last().is_some_and(|said| said.1 == text);
+        let mut seen = self.stage.seen.subscribe();
+        let waiting = seen.wait_for(|seen| seen.requests.iter().skip(earlier).any(asks));
+        drop(patiently("a request at the provider", waiting).await);
+    }
+
     /// How many requests came so far.
     pub fn count(&self) -> usize {
         self.stage.seen.borrow().requests.len()
+    }
+
+    /// Waits until halted answers went on by so many steps.
+    pub async fn said(&self, steps: usize) {
+        let mut seen = self.stage.seen.subscribe();
+        let waiting = seen.wait_for(|seen| seen.went_on >= steps);
+        drop(patiently("a halted answer to go on", waiting).await);
+    }
+
+    /// Waits until no connection of the gateway is open.
+    pub async fn left_alone(&self) {
+        let mut seen = self.stage.seen.subscribe();
+        let waiting = seen.wait_for(|seen| seen.open == 0);
+        drop(patiently("the gateway to close its connections", waiting).await);
     }
 
     /// Waits until the gateway has hung up on `n` answers that were not at their end.
@@ -157,6 +183,22 @@ impl FakeProvider {
 /// Where the vendors there are plugins for are asked.
 const ANSWERED: [&str; 4] = ["/chat/completions", "/messages", "/chat-messages", "/api/chat"];
 
+/// A connection of the gateway's, as long as it is open.
+struct Open(Arc<Stage>);
+
+impl Open {
+    fn new(stage: &Arc<Stage>) -> Self {
+        stage.seen.send_modify(|seen| seen.open += 1);
+        Self(Arc::clone(stage))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.seen.send_modify(|seen| seen.open -= 1);
+    }
+}
+
 /// How an answer ended on this side.
 enum Exit {
     Kept,
@@ -165,6 +207,7 @@ enum Exit {
 }
 
 async fn serve(stream: TcpStream, stage: Arc<Stage>) {
+    let _open = Open::new(&stage);
     drop(stream.set_nodelay(true));
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
@@ -172,7 +215,7 @@ async fn serve(stream: TcpStream, stage: Arc<Stage>) {
         let exit = if ANSWERED.iter().any(|path| request.path.ends_with(path)) {
             let script = stage.next_script();
             stage.seen.send_modify(|seen| seen.requests.push(request));
-            play(&script, &mut reader, &mut writer, &stage.releases).await
+            play(&script, &mut reader, &mut writer, &stage).await
         } else {
             let nothing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
             if writer.write_all(nothing).await.is_ok() { Exit::Kept } else { Exit::Cut }
@@ -189,14 +232,15 @@ async fn play(
     script: &Script,
     reader: &mut BufReader<OwnedReadHalf>,
     writer: &mut OwnedWriteHalf,
-    releases: &Semaphore,
+    stage: &Stage,
 ) -> Exit {
     for step in script.steps() {
         let went_on = match step {
             Step::Bytes(bytes) => writer.write_all(&bytes).await.is_ok(),
             Step::Wait => tokio::select! {
-                permit = releases.acquire() => {
+                permit = stage.releases.acquire() => {
                     permit.expect("never closed").forget();
+                    stage.seen.send_modify(|seen| seen.went_on += 1);
                     true
                 }
                 () = gone(reader) => false,

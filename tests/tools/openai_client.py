@@ -55,15 +55,18 @@ def stream(client):
 
 
 def tools(client):
-    messages = list(ASK)
-    first = client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS)
-    message = first.choices[0].message
-    messages.append(message)
-    for call in message.tool_calls:
-        asked = json.loads(call.function.arguments)
-        messages.append({"role": "tool", "tool_call_id": call.id, "content": f"snow in {asked['city']}"})
-    second = client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS)
-    return {"reason": first.choices[0].finish_reason, "text": second.choices[0].message.content}
+    """Goes on until the model wants nothing more."""
+    messages, reasons = list(ASK), []
+    while True:
+        answer = client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS)
+        message = answer.choices[0].message
+        reasons.append(answer.choices[0].finish_reason)
+        if not message.tool_calls:
+            return {"reasons": reasons, "text": message.content}
+        messages.append(message)
+        for call in message.tool_calls:
+            city = json.loads(call.function.arguments)["city"]
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": f"snow in {city}"})
 
 
 def streamed_tools(client):
@@ -100,7 +103,7 @@ def failing(create):
     except openai.APIStatusError as error:
         return {"type": type(error).__name__, "status": error.status_code, "code": error.code}
     except openai.APIError as error:
-        return {"type": type(error).__name__, "code": error.code}
+        return {"type": type(error).__name__, "code": getattr(error, "code", None)}
     return {"type": None}
 
 
@@ -127,6 +130,10 @@ def impatient_chat(client):
 
 def failed_stream(client):
     return failing(lambda: stream(client))
+
+
+def timed_out_chat(client):
+    return failing(lambda: chat(client.with_options(max_retries=0, timeout=0.5)))
 
 
 def cancel(client):

@@ -27,6 +27,7 @@ use crate::seal::{Key, KeyId, Keys, Place, SealError};
 use crate::session::{PageRequest, SessionCursor, SessionPage, StoredSession, Swept};
 use crate::sqlite::Sqlite;
 use crate::tally::Totals;
+use crate::usage::CallUsage;
 
 /// An open archive.
 ///
@@ -257,8 +258,9 @@ impl Archive {
         ask!(self.begin(answer))
     }
 
-    /// Stores how an answer ended and adds it to its session's totals. Once only: an answer that
-    /// has an ending keeps it.
+    /// Stores how an answer ended and adds it to its session's totals and to what is known of usage.
+    /// Once only: an answer that has an ending keeps it. What it cost is stored in any case, also
+    /// when the answer may not be, because the session is gone or another's.
     pub async fn finish(&self, answer: Answer, outcome: Outcome) -> Result<(), ChangeError> {
         let answer = self.sealed(answer)?;
         ask!(self.finish(answer, outcome))
@@ -397,6 +399,11 @@ impl Archive {
     /// Adds up the sessions that began between two moments, both included. Takes as long as there are such sessions.
     pub async fn totals(&self, from: Instant, to: Instant) -> Result<Totals, StoreError> {
         ask!(self.totals(from, to))
+    }
+
+    /// Stores what a call without a session cost. Once only for each answer.
+    pub async fn record(&self, call: CallUsage) -> Result<(), StoreError> {
+        ask!(self.record(call))
     }
 
     /// Adds a line to the record of what operators do.

@@ -18,6 +18,7 @@ mod search;
 mod session;
 mod sqlite;
 mod tally;
+mod usage;
 mod word;
 
 pub use archive::{Archive, Durability};
@@ -38,3 +39,4 @@ pub use review::{
 pub use seal::{Form, Key, KeyId, Keys, SealError};
 pub use session::{SEARCHED_SESSIONS, SessionCursor, SessionPage, StoredSession, Swept};
 pub use tally::Totals;
+pub use usage::CallUsage;

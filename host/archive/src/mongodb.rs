@@ -17,6 +17,7 @@ mod sealing;
 mod session;
 mod shared;
 mod unit;
+mod usage;
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -56,6 +57,7 @@ use crate::seal::{KeyId, Keys};
 use crate::search::Search;
 use crate::session::{SessionCursor, StoredSession, Swept};
 use crate::tally::Totals;
+use crate::usage::CallUsage;
 
 /// Longest that figures over all sessions may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -137,6 +139,7 @@ impl MongoDb {
         }
         collection::prepare(&database).await.map_err(|error| failed(error.into()))?;
         // The lease says that nobody else writes: what still runs was cut off with its process.
+        usage::record_all_interrupted(&database).await.map_err(|error| failed(error.into()))?;
         let running = doc! { "running": true };
         let interrupted = doc! { "$set": { "ending": "interrupted" }, "$unset": { "running": "" } };
         let messages = database.collection::<Document>(MESSAGES);
@@ -262,7 +265,16 @@ impl MongoDb {
     pub(crate) async fn finish(&self, answer: Answer, outcome: Outcome) -> Result<(), ChangeError> {
         self.shared.noted().waiting.forget(&answer.id);
         let _line = self.line(&answer.session).await?;
-        atomically!(self, unit => messages::put_answer(unit, &answer, Some(&outcome)))
+        // What was refused wrote nothing, and what it cost is to be kept.
+        atomically!(self, unit => async {
+            let stored = match messages::put_answer(unit, &answer, Some(&outcome)).await {
+                Ok(()) => Ok(()),
+                Err(Stop::Told(refusal)) => Err(refusal),
+                Err(stop) => return Err(stop),
+            };
+            usage::record_answer(unit, &answer, &outcome).await?;
+            Ok::<_, Stop<ChangeError>>(stored)
+        })?
     }
 
     pub(crate) async fn messages(
@@ -474,6 +486,10 @@ impl MongoDb {
 
     pub(crate) async fn totals(&self, from: Instant, to: Instant) -> Result<Totals, StoreError> {
         reading!(self, PATIENCE, review::totals(&self.shared.database, from, to))
+    }
+
+    pub(crate) async fn record(&self, call: CallUsage) -> Result<(), StoreError> {
+        atomically!(self, unit => usage::record(unit, &call))
     }
 
     pub(crate) async fn note(&self, entry: AuditEntry) -> Result<(), StoreError> {

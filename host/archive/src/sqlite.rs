@@ -9,6 +9,7 @@ mod review;
 mod schema;
 mod sealing;
 mod session;
+mod usage;
 mod writer;
 
 use std::collections::HashSet;
@@ -44,6 +45,7 @@ use crate::seal::{KeyId, Keys};
 use crate::search::Search;
 use crate::session::{SessionCursor, StoredSession, Swept};
 use crate::tally::Totals;
+use crate::usage::CallUsage;
 
 /// An open file. Writes wait for a place when 256 others do; reads wait when three others run.
 pub(crate) struct Sqlite {
@@ -151,8 +153,18 @@ impl Sqlite {
 
     pub(crate) async fn finish(&self, answer: Answer, outcome: Outcome) -> Result<(), ChangeError> {
         self.inbox.forget_checkpoint(&answer.id);
-        self.write(move |connection| messages::put_answer(connection, &answer, Some(&outcome)))
-            .await
+        self.write(move |connection| {
+            let stored = messages::put_answer(connection, &answer, Some(&outcome));
+            match stored {
+                Ok(()) | Err(ChangeError::Fenced | ChangeError::Gone) => {
+                    usage::record_answer(connection, &answer, &outcome)?;
+                    // What was refused wrote nothing, and what it cost is to be kept.
+                    Ok(stored)
+                }
+                Err(error @ ChangeError::Store(_)) => Err(error),
+            }
+        })
+        .await?
     }
 
     pub(crate) async fn messages(
@@ -354,6 +366,10 @@ impl Sqlite {
 
     pub(crate) async fn totals(&self, from: Instant, to: Instant) -> Result<Totals, StoreError> {
         self.readers.read(move |connection| review::totals(connection, from, to)).await
+    }
+
+    pub(crate) async fn record(&self, call: CallUsage) -> Result<(), StoreError> {
+        self.write(move |connection| Ok(usage::record(connection, &call)?)).await
     }
 
     pub(crate) async fn note(&self, entry: AuditEntry) -> Result<(), StoreError> {

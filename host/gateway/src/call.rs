@@ -3,12 +3,14 @@
 //! Runs as a task of its own, so that it ends in time and is accounted for whatever becomes of the caller. No HTTP here.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
+use sluice_archive::CallUsage;
 use sluice_chat::answer::{Ending, Tokens};
 use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, RetryHint, Usage};
-use sluice_chat::id::{ModelId, UserId};
+use sluice_chat::id::{Instant as Moment, MessageId, ModelId, UserId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,9 @@ use tracing::Instrument as _;
 
 use crate::ask::{self, AskError, Heard, Question};
 use crate::body::Room;
+use crate::clock;
 use crate::gateway::Gateway;
+use crate::ledger::Ledger;
 use crate::metrics::{Answers, Source};
 
 /// Pieces that wait for a caller who does not read. Beyond that the provider is not read either.
@@ -31,6 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 pub(crate) struct Order {
     /// Names the call in the log and to the client.
     pub(crate) trace: String,
+    /// Names its answer.
+    pub(crate) answer: MessageId,
     /// Who asks.
     pub(crate) user: UserId,
     /// What is asked.
@@ -73,10 +79,12 @@ pub(crate) struct Undone {
 /// Begins a call. Dropping the receiver is hanging up.
 pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let (pieces, heard) = mpsc::channel(UNREAD);
-    let Order { trace, user, question, prompt_bytes, room } = order;
+    let Order { trace, answer, user, question, prompt_bytes, room } = order;
     let account = Account {
         trace,
+        answer,
         user,
+        started: clock::now(),
         model: question.route.id.clone(),
         begun: Instant::now(),
         prompt_bytes,
@@ -88,14 +96,14 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let means = &gateway.means;
     let asking =
         ask::ask(question, means.upstream.clone(), means.patience.clone(), &means.metrics.answers);
-    let halt = gateway.halt.clone();
+    let (halt, ledger) = (gateway.halt.clone(), Arc::clone(&gateway.ledger));
     let span =
         tracing::error_span!(parent: None, "call", trace = account.trace, user = %account.user);
     let task = async move {
         let mut call = Call { account, pieces, halt };
         // The exchange is over before it is accounted for.
         let ended = call.listen(Box::pin(asking)).await;
-        call.close(ended).await;
+        call.close(ended, &ledger).await;
         drop(room);
     };
     gateway.tasks.spawn(task.instrument(span));
@@ -131,7 +139,10 @@ impl Call {
                         return Ended::HungUp;
                     }
                 }
-                Some(Heard::Turned(route)) => self.account.source = route.source(),
+                Some(Heard::Turned(route)) => {
+                    self.account.source = route.source();
+                    self.account.model = route.id.clone();
+                }
                 Some(Heard::Ended(ended)) => return Ended::Heard(ended),
                 None => return Ended::Heard(Err(AskError::NothingToRead)),
             }
@@ -147,7 +158,7 @@ impl Call {
         }
     }
 
-    async fn close(self, ended: Ended) {
+    async fn close(self, ended: Ended, ledger: &Ledger) {
         let (ending, piece) = match ended {
             Ended::Heard(Ok(reason)) => {
                 (Ending::from(&reason), Some(Ok(self.account.done(reason))))
@@ -164,9 +175,13 @@ impl Call {
             }
         };
         self.account.log(ending);
-        let Some(piece) = piece else { return };
-        // Whoever is gone by now misses nothing.
-        drop(timeout(READ_TIMEOUT, self.pieces.send(Piece::Ended(piece))).await);
+        let Self { account, pieces, .. } = self;
+        let tell = async move {
+            let Some(piece) = piece else { return };
+            // Whoever is gone by now misses nothing.
+            drop(timeout(READ_TIMEOUT, pieces.send(Piece::Ended(piece))).await);
+        };
+        ledger.record(account.usage(ending), tell).await;
     }
 }
 
@@ -193,7 +208,9 @@ impl From<&AskError> for Undone {
 /// What a call cost so far.
 struct Account {
     trace: String,
+    answer: MessageId,
     user: UserId,
+    started: Moment,
     model: ModelId,
     begun: Instant,
     prompt_bytes: usize,
@@ -222,6 +239,12 @@ impl Account {
 
     fn done(&self, reason: FinishReason) -> Done {
         Done { reason, tokens: self.tokens(), usage: self.usage.clone() }
+    }
+
+    fn usage(self, ending: Ending) -> CallUsage {
+        let tokens = self.tokens();
+        let Self { trace, answer, user, started, model, .. } = self;
+        CallUsage { answer, trace, user, model, started, ended: clock::now(), ending, tokens }
     }
 
     /// One line for each call, however it ended.

@@ -14,6 +14,7 @@ use crate::address::Block;
 use crate::admission::{Permit, Registry, TurnedAway, Turnstile};
 use crate::body::Bodies;
 use crate::identity::{Identity, TokenRefused, Verifier};
+use crate::ledger::Ledger;
 use crate::metrics::{Limiter, Seen};
 use crate::rate::{OverLimit, Windows};
 use crate::revocation::Revocations;
@@ -49,6 +50,8 @@ pub(crate) struct Gateway {
     pub(crate) failures: Windows<Block>,
     /// The way in for long requests.
     pub(crate) bodies: Bodies,
+    /// Where calls are accounted for.
+    pub(crate) ledger: Arc<Ledger>,
     /// Where routes begin: empty, or a path.
     pub(crate) prefix: String,
     /// Where plugins run.

@@ -21,6 +21,7 @@ mod every;
 mod fresh;
 mod gateway;
 mod identity;
+mod ledger;
 mod metrics;
 mod plugins;
 mod rate;

@@ -24,6 +24,7 @@ use crate::drain::{Ended, WayOut};
 use crate::every::every;
 use crate::gateway::Gateway;
 use crate::identity::{KeyRing, KeySource, Verifier};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::plugins::{self, Loaded, PluginError, Shelf};
 use crate::rate::Windows;
@@ -169,6 +170,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     };
     let turnstile = Turnstile::new(server.max_connections);
     let gateway = Arc::new(Gateway {
+        ledger: Arc::new(Ledger::new(means.archive.clone())),
         means: Arc::new(means),
         verifier: Verifier::new(&auth, ring),
         revocations,

@@ -1,4 +1,4 @@
-//! Bringing Python packages into a folder of ours, once.
+//! Bringing packages of Python and of JavaScript into a folder of ours, once.
 //!
 //! A folder that is there is whole: packages are installed beside it and renamed.
 
@@ -85,6 +85,49 @@ pub(crate) fn packages(packages: Packages<'_>, into: &Path) -> Result<(), Proble
     running.finish()
 }
 
+/// Brings what a `package.json` names into `into`, by npm, and waits for it.
+pub(crate) fn npm(npm: &Path, what: &str, list: &Path, into: &Path) -> Result<(), Problem> {
+    if into.is_dir() {
+        return Ok(());
+    }
+    let failed = || Problem::usage(format!("{what} cannot be fetched"));
+    remove_abandoned(into);
+    let partial = into.with_extension(format!("{PARTIAL}{}", std::process::id()));
+    fs::create_dir_all(&partial).map_err(|source| failed().because(source))?;
+    fs::copy(list, partial.join("package.json")).map_err(|source| failed().because(source))?;
+    let progress = say::spinner(&format!("fetching {what}"));
+    let ran = Command::new(npm)
+        // No package runs anything of its own on the way.
+        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .current_dir(&partial)
+        .stdin(Stdio::null())
+        .output();
+    progress.finish_and_clear();
+    let fetched = match ran {
+        Ok(ran) if ran.status.success() => {
+            place(&partial, into).map_err(|source| failed().because(source))
+        }
+        Ok(ran) => {
+            let complaint = String::from_utf8_lossy(&ran.stderr);
+            let last = complaint.lines().rfind(|line| !line.trim().is_empty());
+            Err(failed().because(last.unwrap_or("npm did not say why").to_owned()))
+        }
+        Err(source) => Err(failed().because(source)),
+    };
+    // Gone when all went well; else it takes space and no more.
+    fs::remove_dir_all(&partial).ok();
+    fetched
+}
+
+/// Gives a folder that is whole its name.
+fn place(made: &Path, into: &Path) -> std::io::Result<()> {
+    match fs::rename(made, into) {
+        // Somebody else was faster; theirs is as good.
+        Err(_) if into.is_dir() => Ok(()),
+        renamed => renamed,
+    }
+}
+
 impl Installation<'_> {
     /// Shows a progress bar from now on.
     pub(crate) fn show(&mut self) {
@@ -118,12 +161,8 @@ impl Installation<'_> {
         if !ended.success() {
             return Err(failed().because(last_complaint(&self.partial.join("pip.log"))));
         }
-        match fs::rename(self.partial.join("packages"), &self.into) {
-            Ok(()) => Ok(()),
-            // Somebody else was faster; theirs is as good.
-            Err(_) if self.into.is_dir() => Ok(()),
-            Err(source) => Err(failed().because(source)),
-        }
+        let made = self.partial.join("packages");
+        place(&made, &self.into).map_err(|source| failed().because(source))
     }
 }
 

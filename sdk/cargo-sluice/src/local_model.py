@@ -18,6 +18,7 @@ def main() -> int:
     arguments.add_argument("--alias", default="smollm2")
     arguments.add_argument("--context", type=int, default=2048, help="tokens per request")
     arguments.add_argument("--parallel", type=int, default=2, help="answers at the same time")
+    arguments.add_argument("--seed", type=int, help="of each answer whose request names none")
     chosen = arguments.parse_args()
 
     # What the library prints goes to standard error; standard output carries our one line.
@@ -39,6 +40,8 @@ def main() -> int:
     params.n_ctx = chosen.context * chosen.parallel
     params.n_predict = 512
     params.warmup = False
+    if chosen.seed is not None:
+        params.sampling.seed = chosen.seed
     # Pages in a browser have no business here.
     params.cors_origins = "http://127.0.0.1"
     params.cors_origins_explicit = True

@@ -102,6 +102,30 @@ impl Script {
         Self::raw(&[head.as_bytes(), body].concat())
     }
 
+    /// The same, its bytes cut at these places and written one after the other. What it waits for in between is left out.
+    #[must_use]
+    pub fn torn(self, cuts: &[usize]) -> Self {
+        let whole = self.whole();
+        let mut cuts: Vec<usize> = cuts.iter().copied().filter(|at| *at < whole.len()).collect();
+        cuts.extend([0, whole.len()]);
+        cuts.sort_unstable();
+        let steps = cuts.windows(2).map(|two| Step::Bytes(whole[two[0]..two[1]].to_vec()));
+        Self { steps: steps.collect() }
+    }
+
+    /// How many bytes it says.
+    pub fn bytes(&self) -> usize {
+        self.clone().whole().len()
+    }
+
+    fn whole(self) -> Vec<u8> {
+        let bytes = self.steps.into_iter().filter_map(|step| match step {
+            Step::Bytes(bytes) => Some(bytes),
+            Step::Wait | Step::Stall | Step::Cut | Step::Flood(_) => None,
+        });
+        bytes.flatten().collect()
+    }
+
     pub(super) fn steps(&self) -> Vec<Step> {
         self.steps.clone()
     }

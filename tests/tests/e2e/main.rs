@@ -2,6 +2,7 @@
 //!
 //! A module that is named `needs_…` needs a program that not every machine has; `cargo sluice test` brings it.
 
+mod abandoned;
 mod addresses;
 mod admin;
 mod backup;
@@ -25,7 +26,9 @@ mod model;
 mod needs_chromium;
 mod needs_model;
 mod needs_mongod;
+mod needs_node;
 mod needs_python;
+mod official_client;
 mod openai;
 mod operator;
 mod page;
@@ -42,4 +45,7 @@ mod shared;
 mod slow_reader;
 mod stop;
 mod streaming;
+mod stuck;
+mod unicode;
+mod usage;
 mod vendors;

@@ -2,7 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use sluice_tests::{Answer, LocalModel, Setup, kind, not_run};
+
+fn setup(model: &LocalModel) -> Setup {
+    Setup::new()
+        .set("LLM_PROVIDER_1_ID", "smollm2")
+        .set("LLM_PROVIDER_1_NAME", "SmolLM2")
+        .set("LLM_PROVIDER_1_TYPE", "openai")
+        .set("LLM_PROVIDER_1_ENDPOINT", model.endpoint())
+        .set("LLM_PROVIDER_1_API_KEY", "none-needed")
+        .set("LLM_PROVIDER_1_MODEL", "smollm2")
+}
 
 #[tokio::test]
 async fn a_real_model_answers_in_pieces_and_what_was_heard_is_stored() {
@@ -10,14 +21,7 @@ async fn a_real_model_answers_in_pieces_and_what_was_heard_is_stored() {
         Ok(model) => model,
         Err(why) => return not_run("a real model", &why),
     };
-    let setup = Setup::new()
-        .set("LLM_PROVIDER_1_ID", "smollm2")
-        .set("LLM_PROVIDER_1_NAME", "SmolLM2")
-        .set("LLM_PROVIDER_1_TYPE", "openai")
-        .set("LLM_PROVIDER_1_ENDPOINT", model.endpoint())
-        .set("LLM_PROVIDER_1_API_KEY", "none-needed")
-        .set("LLM_PROVIDER_1_MODEL", "smollm2");
-    let gateway = setup.start().await;
+    let gateway = setup(&model).start().await;
     let mut alice = gateway.connect("alice").await;
 
     alice.say("Write one short sentence about the sea.").await;
@@ -43,4 +47,32 @@ async fn a_real_model_answers_in_pieces_and_what_was_heard_is_stored() {
     let stored = gateway.messages("alice", alice.session()).await;
     let told: Vec<_> = stored.iter().filter_map(|message| message["content"].as_str()).collect();
     assert_eq!((told[1], told[3]), (first.text.as_str(), second.text.as_str()));
+}
+
+#[tokio::test]
+async fn a_seed_makes_the_same_text_in_a_chat_and_for_a_call() {
+    const SEED: u32 = 7;
+    let model = match LocalModel::seeded(SEED).await {
+        Ok(model) => model,
+        Err(why) => return not_run("a real model", &why),
+    };
+    let gateway = setup(&model).start().await;
+    let question = "Write one short sentence about the sea.";
+
+    let mut alice = gateway.connect("alice").await;
+    let chatted = alice.ask(question).await;
+    let mut called = Vec::new();
+    for seed in [SEED, SEED, SEED + 1] {
+        let messages = json!([{ "role": "user", "content": question }]);
+        let body = json!({ "model": "smollm2", "seed": seed, "messages": messages });
+        let call = gateway.call("POST", "/v1/chat/completions").bearer(&gateway.token("alice"));
+        let answer: Value = call.json(&body).send().await.json();
+        called.push(
+            answer["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned(),
+        );
+    }
+
+    assert_eq!(called[0], chatted.text);
+    assert_eq!(called[1], chatted.text);
+    assert_ne!(called[2], chatted.text, "it is the seed that decides");
 }

@@ -1,126 +1,51 @@
-//! OpenAI's own client, unchanged, against the gateway: it is that client which decides what is compatible.
+//! OpenAI's own client for Python, unchanged, against the gateway.
 
-use serde_json::{Value, json};
-use sluice_tests::{FakeProvider, Python, Script, Setup, not_run};
+use sluice_tests::{Language, OpenAiClient, not_run};
+
+use super::official_client as client;
+
+const LANGUAGE: Language = Language::Python;
 
 /// Whether the client is here; says so when it is not.
 fn is_here() -> bool {
-    let fetched = Python::is_fetched();
+    let fetched = OpenAiClient::is_fetched(LANGUAGE);
     if let Err(why) = &fetched {
-        not_run("OpenAI's own client", why);
+        not_run("OpenAI's own client for Python", why);
     }
     fetched.is_ok()
 }
 
-fn calling() -> Script {
-    let called = json!({ "index": 0, "id": "call_1", "type": "function", "function": { "name": "weather", "arguments": "{\"city\":" } });
-    let more = json!({ "index": 0, "function": { "arguments": "\"Oslo\"}" } });
-    let deltas = [called, more].map(|call| json!({ "tool_calls": [call] }));
-    Script::deltas(&deltas, "tool_calls")
-}
-
 #[tokio::test]
 async fn it_chats_streams_and_lists_models() {
-    if !is_here() {
-        return;
+    if is_here() {
+        client::it_chats_streams_and_lists_models(LANGUAGE).await;
     }
-    let provider = FakeProvider::start().await;
-    let gateway = Setup::with(&provider).start().await;
-
-    let mut client = Python::openai(&gateway, "alice", &["chat", "stream", "models"]);
-
-    let whole = client.next().await;
-    assert_eq!(whole["text"], "Hello there.");
-    assert_eq!(whole["finish_reason"], "stop");
-    assert_eq!(whole["model"], "fake");
-    assert_eq!(whole["total_tokens"], 18);
-    assert!(whole["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{whole}");
-    let streamed =
-        json!({ "pieces": ["Hello", " there", "."], "finish_reason": "stop", "total_tokens": 18 });
-    assert_eq!(client.next().await, streamed);
-    assert_eq!(client.next().await, json!({ "listed": ["fake"], "one": "fake" }));
 }
 
 #[tokio::test]
 async fn it_uses_tools_schemas_and_pictures() {
-    if !is_here() {
-        return;
+    if is_here() {
+        client::it_uses_tools_schemas_and_pictures(LANGUAGE).await;
     }
-    let provider = FakeProvider::playing(calling()).await;
-    provider.then(Script::saying(&["It snows."]));
-    provider.then(calling());
-    provider.then(Script::saying(&["{\"name\":", "\"Tom\",\"lives\":9}"]));
-    provider.then(Script::saying(&["A picture."]));
-    let gateway = Setup::with(&provider).start().await;
-
-    let things = ["tools", "streamed_tools", "structured", "image"];
-    let mut client = Python::openai(&gateway, "alice", &things);
-
-    assert_eq!(client.next().await, json!({ "reason": "tool_calls", "text": "It snows." }));
-    let second = provider.request(2).await.body;
-    assert_eq!(second["messages"][1]["tool_calls"][0]["id"], "call_1", "{second}");
-    assert_eq!(second["messages"][2]["content"], "snow in Oslo");
-    let call = json!({ "id": "call_1", "name": "weather", "arguments": "{\"city\":\"Oslo\"}" });
-    assert_eq!(client.next().await, call);
-    assert_eq!(client.next().await, json!({ "name": "Tom", "lives": 9 }));
-    let format = provider.request(4).await.body["response_format"].clone();
-    assert_eq!(format["json_schema"]["name"], "Cat", "{format}");
-    assert_eq!(format["json_schema"]["strict"], true);
-    assert_eq!(client.next().await, json!({ "text": "A picture." }));
-    let url = &provider.request(5).await.body["messages"][0]["content"][1]["image_url"]["url"];
-    let url = url.as_str().unwrap_or_default();
-    assert!(url.starts_with("data:image/png;base64,AAECAwQF"), "{}", url.len());
-    assert_eq!(url.len(), "data:image/png;base64,".len() + 256 * 300 / 3 * 4);
 }
 
 #[tokio::test]
 async fn it_tells_failures_apart() {
-    if !is_here() {
-        return;
+    if is_here() {
+        client::it_tells_failures_apart(LANGUAGE).await;
     }
-    let provider = FakeProvider::playing(Script::refusing(401, "text/plain", "no")).await;
-    provider.then(Script::refusing(
-        400,
-        "application/json",
-        r#"{"error":{"code":"context_length_exceeded"}}"#,
-    ));
-    provider.then(Script::cut(&["Once "]));
-    let gateway = Setup::with(&provider).set("SLUICE_LIMITS__MESSAGES", "5/1h").start().await;
-
-    let things = [
-        "foreign_token",
-        "unknown_model",
-        "two_answers",
-        "failed_chat",
-        "failed_chat",
-        "failed_stream",
-        "impatient_chat",
-    ];
-    let mut client = Python::openai(&gateway, "alice", &things);
-
-    let status = |kind: &str, status: u16, code: &str| json!({ "type": kind, "status": status, "code": code });
-    assert_eq!(client.next().await, status("AuthenticationError", 401, "invalid_api_key"));
-    assert_eq!(client.next().await, status("NotFoundError", 404, "model_not_found"));
-    assert_eq!(client.next().await, status("BadRequestError", 400, "unsupported_value"));
-    assert_eq!(client.next().await, status("InternalServerError", 502, "provider_unavailable"));
-    assert_eq!(client.next().await, status("BadRequestError", 400, "context_length_exceeded"));
-    assert_eq!(client.next().await, json!({ "type": "APIError", "code": "provider_failed" }));
-    assert_eq!(client.next().await, status("RateLimitError", 429, "rate_limit_exceeded"));
-    assert_eq!(provider.count(), 3, "what will not pass is not tried again");
 }
 
 #[tokio::test]
 async fn leaving_a_stream_closes_the_upstream() {
-    if !is_here() {
-        return;
+    if is_here() {
+        client::leaving_a_stream_closes_the_upstream(LANGUAGE).await;
     }
-    let provider = FakeProvider::playing(Script::halting(&["Once ", "upon"])).await;
-    let gateway = Setup::with(&provider).start().await;
-    provider.release(1);
+}
 
-    let mut client = Python::openai(&gateway, "alice", &["cancel"]);
-    let heard: Value = client.next().await;
-    provider.hung_up(1).await;
-
-    assert_eq!(heard, json!({ "heard": "Once " }));
+#[tokio::test]
+async fn its_own_timeout_closes_the_upstream() {
+    if is_here() {
+        client::its_own_timeout_closes_the_upstream(LANGUAGE).await;
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) const MESSAGES: &str = "sluice_messages";
 pub(crate) const CLIENT_MESSAGES: &str = "sluice_client_messages";
 /// What operators did.
 pub(crate) const AUDIT: &str = "sluice_audit";
+/// What answers cost.
+pub(crate) const USAGE: &str = "sluice_usage";
 /// Which keys sealed something.
 pub(crate) const SEAL_KEYS: &str = "sluice_seal_keys";
 /// Who may write, and until when.
@@ -77,6 +79,7 @@ fn indexes() -> Vec<(&'static str, &'static str, Document, Over, bool)> {
         (AUDIT, "audit_by_operator", doc! { "operator": 1, "_id": 1 }, All, false),
         (AUDIT, "audit_by_user", doc! { "user": 1, "_id": 1 }, Having("user"), false),
         (AUDIT, "audit_by_session", doc! { "session": 1, "_id": 1 }, Having("session"), false),
+        (USAGE, "usage_by_user", doc! { "user": 1, "started": 1 }, All, false),
         (SESSIONS, "review_of_user", doc! { "owner": 1, "created": 1, "_id": 1 }, Live, false),
         (SESSIONS, "review_by_owner", doc! { "owner": 1, "_id": 1 }, Live, false),
     ];

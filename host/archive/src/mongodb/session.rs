@@ -10,6 +10,7 @@ use sluice_chat::turn::Mode;
 use super::collection::{MESSAGES, SESSIONS};
 use super::field::{Fields, number};
 use super::unit::{Stop, Unit};
+use super::usage;
 use crate::error::{ChangeError, StoreError};
 use crate::session::{SessionCursor, StoredSession};
 use crate::word::Worded as _;
@@ -88,8 +89,14 @@ pub(crate) async fn take(
         "$set": { "ending": "interrupted", "ended": number(now.0)? },
         "$unset": { "running": "" },
     };
-    unit.update_all(MESSAGES, running, interrupted).await?;
-    Ok(Some(stored(&taken)?))
+    let taken = stored(&taken)?;
+    // One runs at a time, so there are hardly more.
+    while let Some(message) = unit.find(MESSAGES, running.clone()).await? {
+        usage::record_interrupted(unit, &taken.owner, &message, now).await?;
+        let id = doc! { "_id": Fields(&message).the_text("_id")? };
+        unit.update(MESSAGES, id, interrupted.clone()).await?;
+    }
+    Ok(Some(taken))
 }
 
 /// Marks a session cleanly left: nothing beyond `head` was shown.

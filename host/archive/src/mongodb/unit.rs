@@ -156,20 +156,6 @@ impl Unit {
             .await
     }
 
-    pub(crate) async fn update_all(
-        &mut self,
-        of: &str,
-        filter: Document,
-        change: impl Into<UpdateModifications>,
-    ) -> Result<(), Error> {
-        self.database
-            .collection::<Document>(of)
-            .update_many(filter, change)
-            .optional(self.transaction.as_mut(), Update::session)
-            .await?;
-        Ok(())
-    }
-
     pub(crate) async fn delete_all(&mut self, from: &str, filter: Document) -> Result<(), Error> {
         self.database
             .collection::<Document>(from)

@@ -7,6 +7,7 @@ use sluice_chat::turn::Mode;
 
 use super::column::{Unsigned, Word};
 use super::sealing::place;
+use super::usage;
 use crate::error::{ChangeError, StoreError};
 use crate::mark::Mark;
 use crate::session::{SessionCursor, StoredSession, Swept};
@@ -80,6 +81,7 @@ pub(crate) fn take(
         )?
         .execute([Word(session)])?;
     if taken == 1 {
+        usage::record_interrupted(connection, session, now)?;
         connection
             .prepare_cached(
                 "UPDATE messages SET ending = 'interrupted', ended = :now
@@ -93,6 +95,7 @@ pub(crate) fn take(
 
 /// Ends every answer that an earlier process left open. When each ended, nobody knows.
 pub(crate) fn interrupt_all(connection: &Connection) -> rusqlite::Result<usize> {
+    usage::record_all_interrupted(connection)?;
     connection.execute(
         "UPDATE messages SET ending = 'interrupted' WHERE sender = 'ai' AND ending IS NULL",
         [],

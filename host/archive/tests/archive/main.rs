@@ -11,3 +11,4 @@ mod sealed;
 mod session;
 mod shared;
 mod support;
+mod usage;

@@ -1,4 +1,4 @@
-//! `/v1`: the gateway as OpenAI's clients know one. Stateless: no session, no prompt of ours, nothing stored.
+//! `/v1`: the gateway as OpenAI's clients know one. Stateless: no session, no prompt of ours, nothing stored but what it cost.
 //!
 //! From HTTP to a call and back; what a call is, is `call`'s, and how OpenAI writes it `sluice_wire::openai`'s.
 
@@ -204,15 +204,18 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
     for blob in blobs {
         kept.insert(blob.id, blob.bytes);
     }
+    let answer = fresh::message();
     let head = Head {
-        id: format!("chatcmpl-{}", fresh::message()),
+        id: format!("chatcmpl-{answer}"),
         created: clock::now().0 / 1_000,
         model: route.id.to_string(),
     };
     let others = gateway.means.catalog.load().others(&route);
     let question = Question { route, others, request, blobs: kept };
-    let pieces =
-        call::start(gateway, Order { trace, user, question, prompt_bytes: text_bytes, room });
+    let pieces = call::start(
+        gateway,
+        Order { trace, answer, user, question, prompt_bytes: text_bytes, room },
+    );
     if stream {
         in_pieces(Chunks::new(head, include_usage), pieces).await
     } else {

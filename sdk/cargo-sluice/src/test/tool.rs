@@ -1,7 +1,7 @@
 //! Real programs that some tests need, found or fetched.
 //!
-//! A test says what it needs by its name: `needs_model`, `needs_chromium`, `needs_python` or
-//! `needs_mongod` anywhere in its path. What cannot be had takes its tests out of the run, and says so.
+//! A test says what it needs by its name: `needs_model`, `needs_chromium`, `needs_python`,
+//! `needs_node` or `needs_mongod` anywhere in its path. What cannot be had takes its tests out of the run, and says so.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,12 +23,15 @@ pub(super) enum Tool {
     Chromium,
     /// Packages of `tests/tools/python.txt`.
     Python,
+    /// Node.js, and packages of `tests/tools/node.json`.
+    Node,
     /// A MongoDB server.
     Mongod,
 }
 
 impl Tool {
-    pub(super) const ALL: [Self; 4] = [Self::Model, Self::Chromium, Self::Python, Self::Mongod];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Model, Self::Chromium, Self::Python, Self::Node, Self::Mongod];
 
     /// What stands in the path of each test that needs it.
     pub(super) fn marker(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Tool {
             Self::Model => "needs_model",
             Self::Chromium => "needs_chromium",
             Self::Python => "needs_python",
+            Self::Node => "needs_node",
             Self::Mongod => "needs_mongod",
         }
     }
@@ -46,6 +50,7 @@ impl Tool {
             Self::Model => "tests against a real model",
             Self::Chromium => "tests in a browser",
             Self::Python => "tests with the official Python clients",
+            Self::Node => "tests with the official JavaScript clients",
             Self::Mongod => "tests with a MongoDB",
         }
     }
@@ -61,6 +66,7 @@ impl Tool {
             Self::Model => model(sluice),
             Self::Chromium => chromium().map(|program| vec![("SLUICE_CHROMIUM", program)]),
             Self::Python => python(sluice),
+            Self::Node => node(sluice),
             Self::Mongod => mongod(sluice).map(|program| vec![("SLUICE_MONGOD", program)]),
         }
     }
@@ -77,13 +83,7 @@ fn model(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
 }
 
 fn python(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
-    let list = sluice.root.join("tests/tools/python.txt");
-    let wanted = fs::read(&list).map_err(|source| {
-        Problem::internal(format!("{} cannot be read", list.display())).because(source)
-    })?;
-    // Another list, another folder.
-    let name: String = hex_sha256(&wanted).chars().take(12).collect();
-    let into = sluice.tool_directory().join(format!("python-{name}"));
+    let (list, into) = listed(sluice, "python.txt", "python")?;
     let list = list.to_string_lossy();
     let packages = Packages {
         what: "the official Python clients",
@@ -117,25 +117,53 @@ fn mongod(sluice: &Workspace) -> Result<PathBuf, Problem> {
     }
 }
 
+/// A list of packages in `tests/tools`, and the folder for what is on it: another list, another folder.
+fn listed(sluice: &Workspace, list: &str, kind: &str) -> Result<(PathBuf, PathBuf), Problem> {
+    let list = sluice.root.join("tests/tools").join(list);
+    let wanted = fs::read(&list).map_err(|source| {
+        Problem::internal(format!("{} cannot be read", list.display())).because(source)
+    })?;
+    let name: String = hex_sha256(&wanted).chars().take(12).collect();
+    Ok((list, sluice.tool_directory().join(format!("{kind}-{name}"))))
+}
+
+fn node(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
+    let program = |name| move || environment::program(name);
+    let node = installed("Node.js", &["nodejs", "npm"], program("node"))?;
+    let npm = installed("npm", &["npm"], program("npm"))?;
+    let (list, into) = listed(sluice, "node.json", "node")?;
+    fetch::npm(&npm, "the official JavaScript clients", &list, &into)?;
+    Ok(vec![("SLUICE_NODE", node), ("SLUICE_NODE_PACKAGES", into)])
+}
+
 fn chromium() -> Result<PathBuf, Problem> {
     const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
     let find = || NAMES.iter().find_map(|name| environment::program(name));
+    installed("Chromium", &["chromium", "chromium-driver"], find)
+}
+
+/// Finds a program, or installs Debian's packages with it where that may be done.
+fn installed(
+    what: &str,
+    packages: &[&str],
+    find: impl Fn() -> Option<PathBuf>,
+) -> Result<PathBuf, Problem> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    let missing =
-        || Problem::usage("Chromium not found").mend("apt-get install chromium chromium-driver");
+    let missing = || {
+        Problem::usage(format!("{what} not found"))
+            .mend(format!("apt-get install {}", packages.join(" ")))
+    };
     let Some(apt) = environment::program("apt-get").filter(|_| nix::unistd::geteuid().is_root())
     else {
         return Err(missing());
     };
-    let progress = say::spinner("installing Chromium");
+    let progress = say::spinner(&format!("installing {what}"));
     let update = apt_get(&apt, &["update"]);
     let installed = update.and_then(|()| {
-        apt_get(
-            &apt,
-            &["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"],
-        )
+        let install = ["install", "--yes", "--no-install-recommends"];
+        apt_get(&apt, &[&install, packages].concat())
     });
     progress.finish_and_clear();
     match installed {

@@ -160,6 +160,7 @@ impl Session {
             Heard::Turned(route) => {
                 if let Some(running) = &mut self.running {
                     running.source = Some(route.source());
+                    running.stored.model = Some(route.id.clone());
                 }
                 return;
             }
