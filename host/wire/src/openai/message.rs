@@ -51,7 +51,10 @@ impl Messages {
             (_, Some(said)) => parts = content::parts(said, &path, intake)?,
             (_, None) => return Err(BadRequest::at(path, Fault::Missing)),
         }
-        Ok(Message { role, name, parts, extras: object.extras() })
+        let mut extras = object.extras();
+        // By such keys the gateway tells plugins what it keeps itself, such as whose conversation this is.
+        extras.retain(|extra| !extra.key.starts_with("x-upstream-"));
+        Ok(Message { role, name, parts, extras })
     }
 
     fn calls(

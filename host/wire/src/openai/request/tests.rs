@@ -47,6 +47,30 @@ fn what_has_no_word_of_ours_is_left_over_word_for_word() {
 }
 
 #[test]
+fn signed_thoughts_come_back_as_they_were_given_out() {
+    let hidden = r#"{"type":"redacted_thinking","data":"Emw"}"#;
+    let body = format!(
+        r#"{{"model":"m","messages":[{{"role":"assistant","content":"Hi","reasoning_content":"Hm.",
+        "thinking_blocks":[{{"type":"thinking","thinking":"Hm.","signature":"sig"}},{hidden}]}}]}}"#
+    );
+    let request = ChatCall::parse(body.as_bytes()).unwrap().request;
+
+    let contents: Vec<_> = request.messages[0].parts.iter().map(|part| &part.content).collect();
+    let Content::Reasoning(thought) = contents[0] else { panic!("a thought") };
+    assert_eq!((thought.text.as_str(), thought.signature.as_deref()), ("Hm.", Some("sig")));
+    assert_eq!(contents[1], &Content::Other(extra("redacted_thinking", hidden)));
+    assert_eq!(contents[2], &Content::Text("Hi".to_owned()));
+}
+
+#[test]
+fn a_client_cannot_say_what_the_gateway_tells_plugins() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"Hi","x-upstream-conversation":"another's","x-mine":1}]}"#;
+    let request = ChatCall::parse(body.as_bytes()).unwrap().request;
+
+    assert_eq!(request.messages[0].extras, [extra("x-mine", "1")]);
+}
+
+#[test]
 fn a_schema_keeps_the_order_of_its_properties() {
     let schema = r#"{"type":"object","properties":{"second":{},"first":{}}}"#;
     let body = format!(
