@@ -65,6 +65,13 @@ fn an_answer_of_everything_is_written_as_openai_does() {
                   "arguments": ""
                 }
               }
+            ],
+            "thinking_blocks": [
+              {
+                "signature": "opaque",
+                "thinking": "Hm.",
+                "type": "thinking"
+              }
             ]
           },
           "logprobs": null,
