@@ -15,8 +15,13 @@ async fn checked(name: &str, text: &str) -> sluice_tests::Ended {
     let text = text.replace("/run/secrets/jwt", &secret.display().to_string());
     let mut setup = Setup::new().unset("SLUICE_SERVER__BIND").unset("JWT_SECRET").config(&text);
     for variable in text.split("env:").skip(1).filter_map(|rest| rest.split('"').next()) {
-        let value = if variable == "JWT_SECRET" { SECRET } else { "key-of-the-test" };
-        setup = setup.set(variable, value);
+        let value = match variable {
+            "JWT_SECRET" => SECRET.to_owned(),
+            "MONGO_URI" => "mongodb://127.0.0.1:9".to_owned(),
+            "ENCRYPTION_KEY" => format!("hex:{}", "0123456789abcdef".repeat(4)),
+            _ => "key-of-the-test".to_owned(),
+        };
+        setup = setup.set(variable, &value);
     }
     let ended = setup.run(&["check"]).await;
     assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
@@ -37,7 +42,7 @@ async fn every_example_passes_the_check_without_a_warning() {
         names.push(name);
     }
     names.sort();
-    for expected in ["air-gapped.toml", "hosted.toml", "several-models.toml"] {
+    for expected in ["air-gapped.toml", "hosted.toml", "mongodb.toml", "several-models.toml"] {
         assert!(names.iter().any(|name| name == expected), "{names:?}");
     }
 }
