@@ -154,7 +154,9 @@ impl Turn {
     /// The archive raised the fence, so that nothing asked before can be stored as if nothing had happened. What runs is cut; what
     /// is being saved, and what waits, goes to the operator.
     fn claimed(&mut self, claimed: Result<Fence, Refusal>, effects: &mut Vec<Effect>) {
-        let Handover::Claiming(operator) = std::mem::take(&mut self.handover) else { return };
+        let Handover::Claiming(operator) = &self.handover else { return };
+        let operator = operator.clone();
+        self.handover = Handover::None;
         match claimed {
             Err(refusal) => effects.push(Effect::Decline(Declined::Refused(refusal))),
             Ok(fence) => {

@@ -10,7 +10,6 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use sha2::{Digest as _, Sha256};
 use sluice_archive::{AppendError, ClientKey, Digest, Known};
 use sluice_chat::id::{ClientMessageId, Instant, ModelId, Position, SessionId};
-use sluice_chat::log::Log;
 use sluice_chat::turn::{Asker, ConnectionId, Input, Say, Speaker};
 use sluice_wire::client::ClientFrame;
 use sluice_wire::close::CloseCode;
@@ -244,14 +243,15 @@ impl Connection {
             }
             ClientFrame::Cancel { session, message } => {
                 let asker = Asker { connection: self.id, client: None };
-                self.tell(session, Command::Turn(Input::Cancel { asker, which: message })).await
+                self.tell(session, Command::Turn(Box::new(Input::Cancel { asker, which: message })))
+                    .await
             }
             ClientFrame::Regenerate { session } => {
                 if let Err(over) = self.charge() {
                     return self.send_over_limit(over, None).await;
                 }
                 let asker = Asker { connection: self.id, client: None };
-                self.tell(session, Command::Turn(Input::Regenerate(asker))).await
+                self.tell(session, Command::Turn(Box::new(Input::Regenerate(asker)))).await
             }
             ClientFrame::Resume { session, position } => self.resume(session, position).await,
             ClientFrame::Detach { session } => {
@@ -261,12 +261,10 @@ impl Connection {
             ClientFrame::ModelSelect { session, model } => self.select_model(session, model).await,
             ClientFrame::Ping { session } => {
                 let session = session.or_else(|| self.current.clone());
-                let mut pong = ServerFrame::pong(clock::now());
-                if let Some(index) = session.and_then(|session| self.following(&session)) {
-                    let follow = &self.follows[index];
-                    pong = pong.at(follow.handle.id(), follow.journal.read(Log::head));
+                match session.and_then(|session| self.following(&session)) {
+                    Some(index) => self.pong(index),
+                    None => self.send(&ServerFrame::pong(clock::now())).await,
                 }
-                self.send(&pong).await
             }
             ClientFrame::Typing { session } => {
                 self.tell(session, Command::Typing { connection: self.id }).await
@@ -308,7 +306,7 @@ impl Connection {
         };
         let asker = Asker { connection: self.id, client: client.clone() };
         let say = Say { asker, speaker: Speaker::User, content, model, digest };
-        self.hand_over(index, Command::Turn(Input::Say(say)), client.as_ref()).await
+        self.hand_over(index, Command::Turn(Box::new(Input::Say(say))), client.as_ref()).await
     }
 
     /// The message that was stored under a client's own id.

@@ -133,18 +133,26 @@ pub(crate) enum FollowRefused {
     TooMany,
 }
 
-/// What a session is told.
+/// A connection that wants to follow.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    /// Which.
+    pub(crate) connection: ConnectionId,
+    /// The way to it.
+    pub(crate) outbox: Outbox,
+    /// Where it left off.
+    pub(crate) resume: Option<Position>,
+    /// Hears what comes of it.
+    pub(crate) reply: oneshot::Sender<Result<Followed, FollowRefused>>,
+}
+
+/// What a session is told. Small, since each session keeps room for many: what is large comes in a box.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A connection wants to follow.
-    Follow {
-        connection: ConnectionId,
-        outbox: Outbox,
-        resume: Option<Position>,
-        reply: oneshot::Sender<Result<Followed, FollowRefused>>,
-    },
+    Follow(Box<Follower>),
     /// Something for the turn.
-    Turn(Input),
+    Turn(Box<Input>),
     /// Another model is to answer from here on.
     SelectModel { asker: Asker, model: ModelId },
     /// Somebody is writing: for the others who follow.

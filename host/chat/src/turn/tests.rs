@@ -208,6 +208,19 @@ fn a_takeover_cuts_what_runs_and_lets_the_operator_in_once_it_is_closed() {
 }
 
 #[test]
+fn an_answer_to_a_claim_that_nobody_made_changes_nothing() {
+    let mut turn = answering(&saying(1, None, "hello"));
+    turn.on(Input::TakeOver(operator("o")));
+    turn.on(Input::Claimed(Ok(Fence(1))));
+
+    assert_eq!(turn.on(Input::Claimed(Ok(Fence(7)))), []);
+    let effects = turn.on(Input::Committed { stored: true });
+
+    assert_eq!(effects.last(), Some(&Effect::Join(operator("o"))));
+    assert_eq!(turn.tenure().fence, Fence(1));
+}
+
+#[test]
 fn a_takeover_that_the_archive_refuses_leaves_the_answer_alone() {
     let mut turn = answering(&saying(1, None, "hello"));
     turn.on(Input::TakeOver(operator("o")));

@@ -14,7 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, Farewell, MAX_FOLLOWED, Outcome};
 use crate::clock;
-use crate::session::{Command, FollowRefused, Followed, Handle, Journal, Outbox, Private};
+use crate::session::{
+    Command, FollowRefused, Followed, Follower, Handle, Journal, Outbox, Private,
+};
 
 /// Frames for one connection alone that may wait. Who lets them fill up is cut off.
 const PRIVATE: usize = 64;
@@ -136,7 +138,8 @@ impl Connection {
             cut_off: self.cut_off.clone(),
             follows: Arc::downgrade(&follows),
         };
-        let follow = Command::Follow { connection: self.id, outbox, resume, reply };
+        let follower = Follower { connection: self.id, outbox, resume, reply };
+        let follow = Command::Follow(Box::new(follower));
         handle.tell(follow).map_err(|_| FollowRefused::Unavailable)?;
         let followed = answer.await.map_err(|_| FollowRefused::Unavailable)??;
         self.current = Some(handle.id().clone());
@@ -151,6 +154,17 @@ impl Connection {
         // There may be something to replay.
         self.moved.notify_one();
         Ok(followed)
+    }
+
+    /// Answers a ping behind everything that the session's log had by then: whoever has the pong has all of it.
+    pub(super) fn pong(&mut self, index: usize) -> Outcome {
+        let Follow { handle, journal, .. } = &self.follows[index];
+        let head = journal.read(Log::head);
+        let frame = ServerFrame::pong(clock::now()).at(handle.id(), head);
+        let session = handle.id().clone();
+        let private = Private { session, after: head.seq, frame: Box::new(frame), last: false };
+        // Who pings on and on without reading lets them fill up.
+        self.private.sender.try_send(private).map_err(|_| Farewell::Close(CloseCode::SlowConsumer))
     }
 
     /// Writes one frame of what is new, if anything is, and comes back for the rest: in between, everything else has its turn.

@@ -24,7 +24,7 @@ use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Scribe;
-use super::{Command, FollowRefused, Followed, Inbox, Means, Outbox, Private};
+use super::{Command, FollowRefused, Followed, Follower, Inbox, Means, Outbox, Private};
 use crate::ask::{AskError, Heard};
 use crate::metrics::Operation;
 use crate::{clock, fresh};
@@ -77,9 +77,9 @@ pub(crate) async fn run(
 async fn turn_away(mut inbox: Inbox, refused: FollowRefused) {
     inbox.commands.close();
     while let Some(command) = inbox.commands.recv().await {
-        if let Command::Follow { reply, .. } = command {
+        if let Command::Follow(follower) = command {
             // Whoever asked may be gone by now, and then need not know.
-            drop(reply.send(Err(refused)));
+            drop(follower.reply.send(Err(refused)));
         }
     }
 }
@@ -246,12 +246,13 @@ impl Session {
             self.retake().await;
         }
         match command {
-            Command::Follow { connection, outbox, resume, reply } => {
+            Command::Follow(follower) => {
+                let Follower { connection, outbox, resume, reply } = *follower;
                 let followed = self.follow(connection, outbox, resume);
                 // A connection that closed meanwhile says so itself.
                 drop(reply.send(Ok(followed)));
             }
-            Command::Turn(input) => self.apply(input).await,
+            Command::Turn(input) => self.apply(*input).await,
             Command::SelectModel { asker, model } => self.select_model(asker, model).await,
             Command::Typing { connection } => self.relay_typing(connection),
             Command::Renamed(name) => {

@@ -158,8 +158,13 @@ impl Handle {
         };
         let (reply, answer) = oneshot::channel();
         let connection = ConnectionId(1);
-        self.tell(Command::Follow { connection, outbox, resume: None, reply })
-            .map_err(|_| FollowRefused::Unavailable)?;
+        self.tell(Command::Follow(Box::new(super::Follower {
+            connection,
+            outbox,
+            resume: None,
+            reply,
+        })))
+        .map_err(|_| FollowRefused::Unavailable)?;
         let followed = answer.await.map_err(|_| FollowRefused::Unavailable)??;
         Ok(Follower { followed, handle: self.clone(), _follows: follows, _private: received })
     }
