@@ -84,6 +84,7 @@ async fn thousands_of_abandoned_streams_leave_no_socket_task_or_instance() {
     let provider = FakeProvider::start().await;
     let setup = Setup::with(&provider)
         .set("SLUICE_LIMITS__MESSAGES", "100000/1m")
+        .set("SLUICE_LIMITS__PUBLIC", "100000/1m")
         .set("SLUICE_TELEMETRY__LEVEL", "warn");
     let gateway = setup.start().await;
     let files = gateway.open_files();
