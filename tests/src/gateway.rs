@@ -95,7 +95,7 @@ impl Gateway {
     }
 
     /// The id of its process.
-    pub(crate) fn process(&self) -> u32 {
+    pub fn process(&self) -> u32 {
         self.child.id().expect("still running")
     }
 

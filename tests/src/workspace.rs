@@ -10,19 +10,22 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
 }
 
-/// The target directory this test was built into.
+/// The target directory this program was built into.
 pub fn target() -> PathBuf {
-    let test = env::current_exe().expect("a test knows its own path");
-    test.ancestors().nth(3).expect("target/<profile>/deps/<test>").to_owned()
+    profile().parent().expect("target/<profile>").to_owned()
+}
+
+/// Where this program's profile puts binaries: `target/<profile>`, of which tests lie in `deps/`.
+fn profile() -> PathBuf {
+    let program = env::current_exe().expect("a program knows its own path");
+    let folder = program.parent().expect("a program lies in a folder");
+    if folder.ends_with("deps") { folder.parent().expect("target/<profile>") } else { folder }
+        .to_owned()
 }
 
 /// The gateway's binary: `SLUICE_BIN`, else what this profile built.
 pub fn binary() -> PathBuf {
-    let built = || {
-        let test = env::current_exe().expect("a test knows its own path");
-        test.ancestors().nth(2).expect("target/<profile>").join("sluice")
-    };
-    let path = env::var_os("SLUICE_BIN").map_or_else(built, PathBuf::from);
+    let path = env::var_os("SLUICE_BIN").map_or_else(|| profile().join("sluice"), PathBuf::from);
     assert!(path.is_file(), "{} is missing; build it with: cargo sluice build", path.display());
     path
 }

@@ -1,107 +1,131 @@
-//! What the boundary costs: a fresh instance, its first call, and steps of one and of eight frames.
+//! What the boundary costs the plugin of most vendors, from a fresh instance to a piece.
 //!
-//! Wants the guest `count` in the directory that `SLUICE_GUESTS` names (`cargo sluice test` builds it). Rounds are interleaved, so that a
-//! noisy neighbour hits every row alike; the median of all rounds is what counts. No assertion: a benchmark is no test.
+//! Wants the component `openai` in the directory that `SLUICE_PLUGINS` names (`cargo sluice bench` builds it). A round's value is the
+//! median of its answers. What the same plugin costs natively is measured by `tests/bench`.
+//!
+//! Prints a line a row: name, unit, and the value of each round, parted by tabs. No assertion: a benchmark is no test.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports to its terminal")]
 
-use std::env::var_os;
+use std::env::{args, var_os};
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sluice_chat::exchange::Frame;
+use sluice_chat::exchange::{Field, Frame, Head};
 use sluice_chat::id;
 use sluice_chat::request::{ChatRequest, Message, Role};
-use sluice_sandbox::{Input, Limits, Provider, Sandbox, SandboxSettings};
+use sluice_sandbox::{Answer, Input, Limits, Provider, Sandbox, SandboxSettings};
 
-/// Answers measured, each with every row.
-const ROUNDS: usize = 2_000;
+/// Pieces that are streamed in each answer, one by one.
+const PIECES: u32 = 50;
 
-/// Answers before that, not measured.
-const WARM_UP: usize = 200;
-
-/// Steps of a kind in each answer.
-const STEPS: u32 = 50;
-
-/// Messages in the question, and bytes in each: a short conversation.
-const MESSAGES: usize = 12;
-const MESSAGE_BYTES: usize = 340;
-
-/// Bytes of a frame: a usual piece of a streamed answer.
-const FRAME_BYTES: usize = 298;
+/// Bytes of the question and of an answer that comes whole.
+const TEXT_BYTES: usize = 1024;
 
 /// Times of one answer, in the order of `ROWS`.
-type Round = [Duration; 5];
+type Times = [Duration; ROWS.len()];
 
-const ROWS: [&str; 5] = ["answer()", "start", "step, 1 frame", "step, 8 frames", "drop"];
+const ROWS: [&str; 4] =
+    ["instantiate", "instantiate + first 8 pieces", "provider turn, 1 KB", "a streamed piece"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let guests = var_os("SLUICE_GUESTS").ok_or("SLUICE_GUESTS names no directory of guests")?;
-    let component = std::fs::read(PathBuf::from(guests).join("count.wasm"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let (rounds, answers) =
+        if args().any(|argument| argument == "--quick") { (1, 20) } else { (5, 1_000) };
+    let plugins = var_os("SLUICE_PLUGINS").ok_or("SLUICE_PLUGINS names no directory")?;
+    let component = std::fs::read(PathBuf::from(plugins).join("openai.wasm"))?;
+    // As in the gateway, whose runtime has several threads; who calls is always the same.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
 
-    let mut rounds = runtime.block_on(async {
+    let mut values = vec![Vec::new(); ROWS.len()];
+    runtime.block_on(async {
         let sandbox = Sandbox::new(SandboxSettings::default())?;
-        let provider = sandbox.load("count", &component, None, Limits::default(), "{}").await?;
-        let question = question();
-        for _ in 0..WARM_UP {
-            round(&provider, &question).await?;
+        let provider = sandbox.load("openai", &component, None, Limits::default(), "{}").await?;
+        for _ in 0..answers / 4 {
+            measure(&provider).await?;
         }
-        let mut rounds = Vec::with_capacity(ROUNDS);
-        for _ in 0..ROUNDS {
-            rounds.push(round(&provider, &question).await?);
+        for _ in 0..rounds {
+            let mut times = Vec::with_capacity(answers);
+            for _ in 0..answers {
+                times.push(measure(&provider).await?);
+            }
+            for (row, values) in values.iter_mut().enumerate() {
+                times.sort_by_key(|times| times[row]);
+                values.push(times[answers / 2][row].as_secs_f64() * 1e6);
+            }
         }
-        Ok::<_, Box<dyn Error>>(rounds)
+        Ok::<_, Box<dyn Error>>(())
     })?;
 
-    println!("{:<16}{:>10}{:>10}{:>10}  us", "", "median", "min", "p99");
-    for (row, name) in ROWS.into_iter().enumerate() {
-        rounds.sort_by_key(|round| round[row]);
-        let at = |index: usize| rounds[index][row].as_secs_f64() * 1e6;
-        let (median, least, p99) = (at(ROUNDS / 2), at(0), at(ROUNDS * 99 / 100));
-        println!("{name:<16}{median:>10.2}{least:>10.2}{p99:>10.2}");
+    for (name, values) in ROWS.into_iter().zip(values) {
+        let values: Vec<_> = values.iter().map(|value| format!("{value:.3}")).collect();
+        println!("{name}\tus\t{}", values.join("\t"));
     }
     Ok(())
 }
 
-fn question() -> ChatRequest {
-    let message = || Message::text(Role::User, "m".repeat(MESSAGE_BYTES));
-    ChatRequest {
-        model: "count".to_owned(),
-        messages: (0..MESSAGES).map(|_| message()).collect(),
-        stream: true,
-        ..ChatRequest::default()
-    }
-}
-
-fn frames(count: usize) -> Input {
-    let frame = Frame { event: None, data: "f".repeat(FRAME_BYTES) };
-    Input::Frames(vec![frame; count])
-}
-
-async fn round(provider: &Provider, question: &ChatRequest) -> Result<Round, Box<dyn Error>> {
-    let mut times = Round::default();
+async fn measure(provider: &Provider) -> Result<Times, Box<dyn Error>> {
+    let mut times = Times::default();
 
     let begun = Instant::now();
     let mut answer = provider.answer(id::Instant(0), 0).await?;
     times[0] = begun.elapsed();
-
-    let begun = Instant::now();
-    answer.start(question).await?;
-    times[1] = begun.elapsed();
-
-    for (row, count) in [(2, 1), (3, 8)] {
-        let mut inputs: Vec<_> = (0..STEPS).map(|_| frames(count)).collect();
-        let begun = Instant::now();
-        for input in inputs.drain(..) {
-            answer.step(input).await?;
-        }
-        times[row] = begun.elapsed() / STEPS;
-    }
-
-    let begun = Instant::now();
+    answer.start(&question(true)).await?;
+    answer.step(head("text/event-stream")).await?;
+    let eight = Input::Frames(vec![frame(&piece()); 8]);
+    let second = Instant::now();
+    answer.step(eight).await?;
+    times[1] = times[0] + second.elapsed();
+    times[3] = pieces(&mut answer).await?;
     drop(answer);
-    times[4] = begun.elapsed();
+
+    let (question, head_of_whole, whole) =
+        (question(false), head("application/json"), Input::Frames(vec![frame(&whole())]));
+    let begun = Instant::now();
+    let mut answer = provider.answer(id::Instant(0), 0).await?;
+    answer.start(&question).await?;
+    answer.step(head_of_whole).await?;
+    answer.step(whole).await?;
+    times[2] = begun.elapsed();
+
     Ok(times)
+}
+
+async fn pieces(answer: &mut Answer) -> Result<Duration, Box<dyn Error>> {
+    let inputs: Vec<_> = (0..PIECES).map(|_| Input::Frames(vec![frame(&piece())])).collect();
+    let begun = Instant::now();
+    for input in inputs {
+        answer.step(input).await?;
+    }
+    Ok(begun.elapsed() / PIECES)
+}
+
+fn question(stream: bool) -> ChatRequest {
+    ChatRequest {
+        model: "model".to_owned(),
+        messages: vec![Message::text(Role::User, "m".repeat(TEXT_BYTES))],
+        stream,
+        ..ChatRequest::default()
+    }
+}
+
+fn head(kind: &str) -> Input {
+    let kind = Field { name: "content-type".to_owned(), value: kind.to_owned() };
+    Input::Head(Head { status: 200, headers: vec![kind] })
+}
+
+fn frame(data: &str) -> Frame {
+    Frame { event: None, data: data.to_owned() }
+}
+
+/// A usual piece of a streamed answer.
+fn piece() -> String {
+    r#"{"id":"chatcmpl-9xyz","object":"chat.completion.chunk","created":1730000000,"model":"model","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}"#.to_owned()
+}
+
+fn whole() -> String {
+    let text = "m".repeat(TEXT_BYTES);
+    format!(
+        r#"{{"id":"chatcmpl-9xyz","object":"chat.completion","created":1730000000,"model":"model","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}}}"#
+    )
 }

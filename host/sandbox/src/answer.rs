@@ -17,7 +17,7 @@ use crate::convert;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::provider::Place;
-use crate::ticker::Ticker;
+use crate::siding::Siding;
 
 /// What became of the exchange that a plugin asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,13 +71,13 @@ pub struct Spent {
     pub output_bytes: usize,
 }
 
-/// One answer of a provider. Dropping it, or the future of one of its calls, frees the instance at once.
+/// One answer of a provider. Dropping it, or the future of one of its calls, frees the instance: at once, or if a call went to the siding, at its next tick.
 #[derive(Debug)]
 pub struct Answer {
     /// Gone once the answer is over.
     live: Option<Live>,
     limits: Arc<Limits>,
-    ticker: Arc<Ticker>,
+    siding: Arc<Siding>,
     spent: Spent,
 }
 
@@ -112,8 +112,8 @@ pub(crate) fn begin(store: &mut Store<Guest>, budget: Duration) {
 }
 
 impl Answer {
-    pub(crate) fn new(live: Live, limits: Arc<Limits>, ticker: Arc<Ticker>) -> Self {
-        let mut answer = Self { live: None, limits, ticker, spent: Spent::default() };
+    pub(crate) fn new(live: Live, limits: Arc<Limits>, siding: Arc<Siding>) -> Self {
+        let mut answer = Self { live: None, limits, siding, spent: Spent::default() };
         answer.note(&live);
         answer.live = Some(live);
         answer
@@ -124,12 +124,13 @@ impl Answer {
         let mut live = self.live.take().ok_or(CallError::Poisoned)?;
         let question = convert::question::question(request);
         live.begin(self.limits.start);
-        let called = {
-            let _ticking = self.ticker.tick();
+        let call = async move {
             let Live { store, plugin, answer, .. } = &mut live;
             let guest = plugin.sluice_plugin_provider().answer();
-            guest.call_start(store, *answer, &question).await
+            let called = guest.call_start(store, *answer, &question).await;
+            (live, called)
         };
+        let (live, called) = self.siding.run(call).await;
         self.settle(live, called, self.limits.events_per_step)
     }
 
@@ -142,12 +143,13 @@ impl Answer {
             .saturating_add(self.limits.events_per_step);
         let input = convert::input::input(input);
         live.begin(self.limits.step);
-        let called = {
-            let _ticking = self.ticker.tick();
+        let call = async move {
             let Live { store, plugin, answer, .. } = &mut live;
             let guest = plugin.sluice_plugin_provider().answer();
-            guest.call_step(store, *answer, &input).await
+            let called = guest.call_step(store, *answer, &input).await;
+            (live, called)
         };
+        let (live, called) = self.siding.run(call).await;
         self.settle(live, called, most)
     }
 

@@ -19,6 +19,7 @@ mod log;
 mod plain;
 mod provider;
 mod sandbox;
+mod siding;
 mod ticker;
 
 pub use crate::answer::{Answer, Directive, Input, Output, Spent};

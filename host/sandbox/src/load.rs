@@ -21,7 +21,7 @@ use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
 use crate::provider::{Checked, Origin, Places, Provider};
-use crate::ticker::Ticker;
+use crate::siding::Siding;
 
 /// Largest component, in bytes.
 const MOST_BYTES: usize = 8 << 20;
@@ -97,7 +97,7 @@ pub enum LoadError {
 pub(crate) struct Bench {
     pub(crate) engine: Engine,
     pub(crate) cache: Option<Arc<Cache>>,
-    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) siding: Arc<Siding>,
     pub(crate) places: Arc<Semaphore>,
 }
 
@@ -145,7 +145,7 @@ impl Bench {
             engine: self.engine.clone(),
             pre: compiled.pre,
             journal: Arc::new(Journal::new(order.name)),
-            ticker: Arc::clone(&self.ticker),
+            siding: Arc::clone(&self.siding),
         });
         match provider.trial().await {
             Ok(()) => Ok(provider),

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
-use crate::ticker::Ticker;
+use crate::siding::Siding;
 
 /// What plugins are told of their host.
 const HOST: &str = concat!("sluice ", env!("CARGO_PKG_VERSION"), ", contract 0.1.0");
@@ -47,7 +47,7 @@ pub(crate) struct Checked {
     pub(crate) pre: ProviderPluginPre<Guest>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) places: Places,
-    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) siding: Arc<Siding>,
 }
 
 /// Places for answers: of the whole sandbox, and of one plugin if it has a bound of its own.
@@ -133,18 +133,30 @@ impl Provider {
         now: Instant,
         seed: u64,
     ) -> Result<Answer, CallError> {
-        let checked = &*self.0;
-        let journal = Arc::clone(&checked.journal);
-        let mut store = Guest::store(&checked.engine, &checked.limits, journal);
-        begin(&mut store, checked.limits.configure);
-        let ticking = checked.ticker.tick();
+        let checked = Arc::clone(&self.0);
+        let call = async move { checked.instance(place, now, seed).await };
+        let Checked { limits, siding, .. } = &*self.0;
+        let live = siding.run(call).await?;
+        Ok(Answer::new(live, Arc::clone(limits), Arc::clone(siding)))
+    }
+}
 
-        let plugin = match checked.pre.instantiate_async(&mut store).await {
+impl Checked {
+    async fn instance(
+        &self,
+        place: Option<Place>,
+        now: Instant,
+        seed: u64,
+    ) -> Result<Live, CallError> {
+        let mut store = Guest::store(&self.engine, &self.limits, Arc::clone(&self.journal));
+        begin(&mut store, self.limits.configure);
+
+        let plugin = match self.pre.instantiate_async(&mut store).await {
             Ok(plugin) => plugin,
             Err(error) => return Err(CallError::new(store.data(), error)),
         };
         let context = lifecycle::Context {
-            settings: checked.settings.clone(),
+            settings: self.settings.clone(),
             now: now.0,
             seed,
             host: HOST.to_owned(),
@@ -160,9 +172,6 @@ impl Provider {
             Ok(answer) => answer,
             Err(error) => return Err(CallError::new(store.data(), error)),
         };
-
-        drop(ticking);
-        let live = Live { store, plugin, answer, _place: place };
-        Ok(Answer::new(live, Arc::clone(&checked.limits), Arc::clone(&checked.ticker)))
+        Ok(Live { store, plugin, answer, _place: place })
     }
 }

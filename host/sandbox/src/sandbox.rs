@@ -11,7 +11,7 @@ use crate::engine::engine;
 use crate::limits::Limits;
 use crate::load::{Bench, LoadError, Order};
 use crate::provider::Provider;
-use crate::ticker::Ticker;
+use crate::siding::Siding;
 
 /// How a sandbox is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +39,9 @@ pub enum StartError {
         /// What wasmtime said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The system gave no thread for the clock.
-    #[error("the sandbox has no thread for its clock")]
-    Ticker(#[source] std::io::Error),
+    /// The system gave no thread for the clock, or none for slow calls.
+    #[error("the sandbox has no threads for its clock and its siding")]
+    Threads(#[source] std::io::Error),
     /// The compile cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -65,13 +65,13 @@ impl Sandbox {
             Some(directory) => Some(Arc::new(Cache::open(&directory, &engine)?)),
             None => None,
         };
-        let ticker = Ticker::start(engine.clone()).map_err(StartError::Ticker)?;
+        let siding = Siding::start(engine.clone()).map_err(StartError::Threads)?;
         let places = usize::try_from(max_answers)
             .map_or(Semaphore::MAX_PERMITS, |most| most.min(Semaphore::MAX_PERMITS));
         let bench = Bench {
             engine,
             cache,
-            ticker: Arc::new(ticker),
+            siding: Arc::new(siding),
             places: Arc::new(Semaphore::new(places)),
         };
         Ok(Self { bench })

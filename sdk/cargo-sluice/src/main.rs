@@ -2,6 +2,7 @@
 //!
 //! Links no part of the gateway: what needs the sandbox is asked of the `sluice` binary.
 
+mod bench;
 mod build;
 mod cargo;
 mod chat;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Arguments),
     /// Tests a plugin natively and in the sandbox, or, without a path, all of Sluice.
     Test(test::Arguments),
+    /// Measures the gateway beside the least that any could cost, and writes target/bench/report.json.
+    Bench(bench::Arguments),
     /// Builds everything and starts a gateway to try out, with a small real model.
     Up(up::Arguments),
     /// Chats with a running gateway in this terminal.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Chat(arguments) => chat::run(arguments),
     };
