@@ -249,6 +249,12 @@ impl Handle {
         })
     }
 
+    /// Tells the session, and waits for room where many tell it at once. The session waits for nobody, so there soon is some.
+    pub(crate) async fn tell_in_turn(&self, command: Command) -> Result<(), NotTaken> {
+        self.activity.touch();
+        self.inbox.send(command).await.map_err(|_| NotTaken::Over)
+    }
+
     /// Lets the session leave memory, if it agrees that nobody needs it. Does not count as activity.
     pub(crate) fn retire(&self) {
         // A session with a full inbox is needed.

@@ -140,7 +140,7 @@ impl Connection {
         };
         let follower = Follower { connection: self.id, outbox, resume, reply };
         let follow = Command::Follow(Box::new(follower));
-        handle.tell(follow).map_err(|_| FollowRefused::Unavailable)?;
+        handle.tell_in_turn(follow).await.map_err(|_| FollowRefused::Unavailable)?;
         let followed = answer.await.map_err(|_| FollowRefused::Unavailable)??;
         self.current = Some(handle.id().clone());
         self.follows.push(Follow {
