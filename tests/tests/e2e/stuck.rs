@@ -9,7 +9,7 @@ const STUCK: usize = 1_000;
 /// Who read everything.
 const HEALTHY: usize = 200;
 /// Connections that are opened, or read to their end, at the same time. More than a session's inbox holds would be refused.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 100;
 /// Of those who were left, so many in a hundred may find no close frame when they wake up: a farewell is not waited for for long.
 const NO_FAREWELL: usize = 2;
 /// Most that one of the stuck may cost, in the process and in the kernel.
