@@ -3,7 +3,7 @@
 //! Pure. A reader asks for what comes after its cursor; pieces of one answer that stand side by side are handed out as one, so that
 //! a reader which fell behind gets the same text in fewer frames. There is no queue per reader.
 //!
-//! What falls out of the ring leaves its shape behind ([`Past`]): where each event stood and how far each piece reached. Its text is
+//! What falls out of the ring leaves its shape behind (`past`): where each event stood and how far each piece reached. Its text is
 //! in the archive by then, so that a reader who stands there still gets every event exactly once.
 
 use std::collections::VecDeque;

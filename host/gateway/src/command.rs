@@ -47,7 +47,7 @@ fn read(files: &[PathBuf]) -> Result<Configured, Problems> {
     settings::load(files, environment)
 }
 
-/// As [`settings`], with what every key comes to.
+/// As [`settings()`], with what every key comes to.
 fn configured(files: &[PathBuf]) -> Result<Configured, ExitCode> {
     match read(files) {
         Ok(configured) => {

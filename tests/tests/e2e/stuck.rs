@@ -8,7 +8,7 @@ use sluice_tests::{Answer, Client, FakeProvider, Gateway, Script, Setup};
 const STUCK: usize = 1_000;
 /// Who read everything.
 const HEALTHY: usize = 200;
-/// Connections that are opened, or read to their end, at the same time. More than a session's inbox holds would be refused.
+/// Connections that are opened, or read to their end, at the same time.
 const AT_ONCE: usize = 100;
 /// Of those who were left, so many in a hundred may find no close frame when they wake up: a farewell is not waited for for long.
 const NO_FAREWELL: usize = 2;

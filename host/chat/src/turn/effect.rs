@@ -8,19 +8,19 @@ use crate::event::Usage;
 /// What the session is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Check model and policies, then [`Input::Screened`].
+    /// Check model and policies, then [`Input::Screened`](super::Input::Screened).
     Screen(Say),
-    /// Store, acknowledge and show the message, then [`Input::Saved`].
+    /// Store, acknowledge and show the message, then [`Input::Saved`](super::Input::Saved).
     Save(Say),
-    /// Find the last user message, then [`Input::Recalled`].
+    /// Find the last user message, then [`Input::Recalled`](super::Input::Recalled).
     Recall,
-    /// Show that an answer begins and ask for it: [`Input::Said`]…, [`Input::Ended`].
+    /// Show that an answer begins and ask for it: [`Input::Said`](super::Input::Said)…, [`Input::Ended`](super::Input::Ended).
     Ask(Question),
     /// Show more of the answer.
     Show(String),
     /// Drop the running call: plugin and upstream go with it.
     HangUp,
-    /// Store the whole answer, then [`Input::Committed`].
+    /// Store the whole answer, then [`Input::Committed`](super::Input::Committed).
     Commit(Closing),
     /// Show the end of the answer.
     Close(Closing),
@@ -28,9 +28,9 @@ pub enum Effect {
     AckAgain(Asker),
     /// Tell the asker, and nobody else.
     Refuse(Asker, Refusal),
-    /// Make the session the operator's in the archive, on condition of the fence, then [`Input::Claimed`].
+    /// Make the session the operator's in the archive, on condition of the fence, then [`Input::Claimed`](super::Input::Claimed).
     Claim(Operator),
-    /// Give it back in the archive, on condition of the fence, then [`Input::Released`].
+    /// Give it back in the archive, on condition of the fence, then [`Input::Released`](super::Input::Released).
     Release,
     /// Show that the operator is there, and tell them: from here on nothing of the model comes.
     Join(Operator),
