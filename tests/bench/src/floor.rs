@@ -9,6 +9,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 /// Passes everything on to `upstream`, until killed. Prints its address.
 pub(crate) async fn serve(upstream: &str) {
+    // Nothing here speaks TLS, but a client wants to know how it would. Installed before means the same.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let client = Client::builder().no_proxy().pool_max_idle_per_host(1024).build();
     let client = client.expect("a client of plain HTTP");
     let url = format!("http://{upstream}/v1/chat/completions");

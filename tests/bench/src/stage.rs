@@ -62,7 +62,7 @@ pub(crate) fn gateway(upstream: &str) -> Setup {
     Setup::new()
         .set("LLM_PROVIDER_1_ID", MODEL)
         .set("LLM_PROVIDER_1_ENDPOINT", &format!("http://{upstream}/v1"))
-        .set("SLUICE_LIMITS__MESSAGES", "100000000/1m")
+        .set("SLUICE_LIMITS__MESSAGES", "100000/10ms")
         .set("SLUICE_LIMITS__CONNECTIONS_PER_USER", "10000")
         .set("SLUICE_TELEMETRY__LEVEL", "warn")
 }
