@@ -68,6 +68,8 @@ macro_rules! ask {
     };
 }
 
+mod reservation;
+
 impl Archive {
     /// Opens the archive at `path`, making it and its folders (mode 0700; the file 0600) where they
     /// are missing, and brings it to today's layout. Blocks: for start-up.

@@ -199,6 +199,12 @@ pub enum AppendError {
     Store(#[from] StoreError),
 }
 
+impl From<rusqlite::Error> for crate::reservation::ReserveError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl From<SealError> for AppendError {
     fn from(error: SealError) -> Self {
         Self::Store(error.into())

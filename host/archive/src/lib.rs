@@ -12,6 +12,7 @@ mod mark;
 mod message;
 mod mongodb;
 mod reseal;
+mod reservation;
 mod review;
 mod seal;
 mod search;
@@ -32,6 +33,9 @@ pub use message::{
 };
 pub use mongodb::{DatabaseSettings, Retry};
 pub use reseal::Resealed;
+pub use reservation::{
+    Claim, Counter, LAPSED_KEPT_MS, MAX_AMOUNT, MAX_CLAIMS, PARTS, ReserveError, Window,
+};
 pub use review::{
     COUNTED, MAX_OFFSET, ReviewCursor, ReviewPage, ReviewRequest, Reviewed, SessionFilter,
     SessionSort,

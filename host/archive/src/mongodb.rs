@@ -112,6 +112,8 @@ macro_rules! reading {
     }};
 }
 
+mod reservation;
+
 impl MongoDb {
     /// Waits for the database, takes it over and brings it to today's layout.
     pub(crate) async fn connect(settings: &DatabaseSettings) -> Result<Self, OpenError> {
@@ -144,6 +146,7 @@ impl MongoDb {
         let interrupted = doc! { "$set": { "ending": "interrupted" }, "$unset": { "running": "" } };
         let messages = database.collection::<Document>(MESSAGES);
         messages.update_many(running, interrupted).await.map_err(|error| failed(error.into()))?;
+        reservation::give_all_back(&database).await.map_err(|error| failed(cause(error)))?;
         let theirs = database.list_collection_names().filter(doc! { "name": PREDECESSORS }).await;
         if theirs.is_ok_and(|names| !names.is_empty()) {
             tracing::info!(

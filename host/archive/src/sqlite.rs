@@ -5,6 +5,7 @@ mod column;
 mod lock;
 mod message;
 mod reader;
+mod reservation;
 mod review;
 mod schema;
 mod sealing;
@@ -454,6 +455,7 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     })?;
     // The lock says that nobody else has it open: what is still open was cut off with its process.
     sessions::interrupt_all(&connection).map_err(|error| refused(path, error))?;
+    reservation::give_all_back(&connection).map_err(|error| refused(path, error))?;
     Ok(connection)
 }
 

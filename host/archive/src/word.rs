@@ -3,7 +3,7 @@
 
 use sluice_chat::answer::Ending;
 use sluice_chat::id::{
-    AuditId, ClientMessageId, MessageId, ModelId, SessionId, ShareToken, UserId,
+    AuditId, ClientMessageId, MessageId, ModelId, ReservationId, SessionId, ShareToken, UserId,
 };
 use sluice_chat::turn::{Mode, Sender};
 
@@ -29,7 +29,17 @@ macro_rules! worded_ids {
     )*};
 }
 
-worded_ids!(AuditId, UserId, SessionId, MessageId, ClientMessageId, ModelId, KeyId, ShareToken);
+worded_ids!(
+    AuditId,
+    UserId,
+    SessionId,
+    MessageId,
+    ClientMessageId,
+    ModelId,
+    ReservationId,
+    KeyId,
+    ShareToken
+);
 
 impl Worded for Ending {
     fn word(&self) -> &str {

@@ -59,6 +59,11 @@ text_id!(
 );
 
 text_id!(
+    /// What was set aside of some budgets, until it is known what was needed.
+    ReservationId, max 64
+);
+
+text_id!(
     /// What lets anybody read a session that its owner shared. Nobody can guess it.
     ShareToken, max 64
 );

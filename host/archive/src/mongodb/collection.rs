@@ -22,6 +22,10 @@ pub(crate) const CLIENT_MESSAGES: &str = "sluice_client_messages";
 pub(crate) const AUDIT: &str = "sluice_audit";
 /// What answers cost.
 pub(crate) const USAGE: &str = "sluice_usage";
+/// What is taken of budgets: one document a counter.
+pub(crate) const COUNTERS: &str = "sluice_counters";
+/// What of it is only set aside: one document a reservation.
+pub(crate) const RESERVATIONS: &str = "sluice_reservations";
 /// Which keys sealed something.
 pub(crate) const SEAL_KEYS: &str = "sluice_seal_keys";
 /// Who may write, and until when.
@@ -80,6 +84,9 @@ fn indexes() -> Vec<(&'static str, &'static str, Document, Over, bool)> {
         (AUDIT, "audit_by_user", doc! { "user": 1, "_id": 1 }, Having("user"), false),
         (AUDIT, "audit_by_session", doc! { "session": 1, "_id": 1 }, Having("session"), false),
         (USAGE, "usage_by_user", doc! { "user": 1, "started": 1 }, All, false),
+        (COUNTERS, "counters_by_end", doc! { "until": 1 }, All, false),
+        (RESERVATIONS, "reservations_by_lapse", doc! { "lapses": 1 }, Having("open"), false),
+        (RESERVATIONS, "reservations_lapsed", doc! { "lapsed": 1 }, Having("lapsed"), false),
         (SESSIONS, "review_of_user", doc! { "owner": 1, "created": 1, "_id": 1 }, Live, false),
         (SESSIONS, "review_by_owner", doc! { "owner": 1, "_id": 1 }, Live, false),
     ];

@@ -96,6 +96,18 @@ impl Fields<'_> {
         Ok(self.read(name, Bson::as_bool)?.unwrap_or(false))
     }
 
+    /// A list of documents; what is missing is empty.
+    pub(crate) fn documents(&self, name: &'static str) -> Result<Vec<&Document>, StoreError> {
+        let Some(value) = self.0.get(name) else { return Ok(Vec::new()) };
+        let documents =
+            value.as_array().and_then(|all| all.iter().map(Bson::as_document).collect());
+        documents.ok_or_else(|| unreadable(name))
+    }
+
+    pub(crate) fn the_document(&self, name: &'static str) -> Result<&Document, StoreError> {
+        self.0.get(name).and_then(Bson::as_document).ok_or_else(|| unreadable(name))
+    }
+
     pub(crate) fn bytes<const N: usize>(&self, name: &'static str) -> Result<[u8; N], StoreError> {
         let bytes = self.read(name, |value| {
             let Bson::Binary(binary) = value else { return None };

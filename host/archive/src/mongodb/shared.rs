@@ -1,12 +1,14 @@
 //! What every operation needs: a place among the others, the lease, its tries, and what to say when
 //! they are over.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::error::Error as StdError;
 use std::hash::{Hash, Hasher as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use mongodb::Database;
 use mongodb::error::{Error, ErrorKind, WriteFailure};
@@ -22,7 +24,7 @@ use crate::error::StoreError;
 
 /// Operations at the same time; further ones wait their turn.
 pub(crate) const OPERATIONS: u32 = 64;
-/// Locks that sessions and users share by hash.
+/// Locks that sessions, users and counters share by hash.
 const LINES: usize = 256;
 
 /// Another gateway has the lease, or the last one could not be renewed in time.
@@ -50,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) room: Semaphore,
     pub(crate) sessions: Vec<Mutex<()>>,
     pub(crate) users: Vec<Mutex<()>>,
+    pub(crate) counters: Vec<Mutex<()>>,
     pub(crate) checkpoints: std::sync::Mutex<Noted>,
     pub(crate) arrived: Notify,
     /// How many checkpoints were noted when those that waited were last all written.
@@ -65,15 +68,39 @@ pub(crate) struct Noted {
     pub(crate) count: u64,
 }
 
+/// Longest wait for a turn at counters, at which a crowd may be standing.
+const COUNTER_PATIENCE: Duration = Duration::from_secs(20);
+
 /// Waits for a turn among those whose key has the same hash, as long as anything may take.
 pub(crate) async fn stand_in(
     lines: &[Mutex<()>],
     key: impl Hash,
 ) -> Result<MutexGuard<'_, ()>, StoreError> {
+    timeout(DEADLINE, lines[place(key)].lock()).await.map_err(|_| unavailable(TookTooLong))
+}
+
+/// Waits for a turn at several keys at once. Everybody takes them in one order, so that nobody waits for somebody who waits
+/// for them.
+pub(crate) async fn stand_in_all<K: Hash>(
+    lines: &[Mutex<()>],
+    keys: impl IntoIterator<Item = K>,
+) -> Result<Vec<MutexGuard<'_, ()>>, StoreError> {
+    let places: BTreeSet<usize> = keys.into_iter().map(place).collect();
+    let taking = async {
+        let mut taken = Vec::with_capacity(places.len());
+        for place in places {
+            taken.push(lines[place].lock().await);
+        }
+        taken
+    };
+    timeout(COUNTER_PATIENCE, taking).await.map_err(|_| unavailable(TookTooLong))
+}
+
+/// The line for a key.
+fn place(key: impl Hash) -> usize {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    let line = usize::try_from(hasher.finish() % LINES as u64).unwrap_or(0);
-    timeout(DEADLINE, lines[line].lock()).await.map_err(|_| unavailable(TookTooLong))
+    usize::try_from(hasher.finish() % LINES as u64).unwrap_or(0)
 }
 
 impl Shared {
@@ -86,6 +113,7 @@ impl Shared {
             room: Semaphore::new(OPERATIONS as usize),
             sessions: (0..LINES).map(|_| Mutex::default()).collect(),
             users: (0..LINES).map(|_| Mutex::default()).collect(),
+            counters: (0..LINES).map(|_| Mutex::default()).collect(),
             checkpoints: std::sync::Mutex::default(),
             arrived: Notify::new(),
             written: watch::Sender::new(0),

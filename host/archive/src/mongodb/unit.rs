@@ -67,6 +67,11 @@ impl Unit {
         Ok(Self { database: database.clone(), transaction, may_be_done })
     }
 
+    /// One that is done statement by statement wherever it is: for when nobody else is there.
+    pub(crate) fn alone(database: &Database) -> Self {
+        Self { database: database.clone(), transaction: None, may_be_done: false }
+    }
+
     /// Makes it durable. Asked again, a server knows whether it committed already.
     pub(crate) async fn commit<E>(mut self, tries: &mut Tries) -> Result<(), Stop<E>> {
         let Some(session) = &mut self.transaction else { return Ok(()) };
@@ -154,6 +159,17 @@ impl Unit {
             .return_document(ReturnDocument::After)
             .optional(self.transaction.as_mut(), FindOneAndUpdate::session)
             .await
+    }
+
+    /// Deletes one document. Says whether there was one.
+    pub(crate) async fn delete(&mut self, from: &str, filter: Document) -> Result<bool, Error> {
+        let deleted = self
+            .database
+            .collection::<Document>(from)
+            .delete_one(filter)
+            .optional(self.transaction.as_mut(), Delete::session)
+            .await?;
+        Ok(deleted.deleted_count > 0)
     }
 
     pub(crate) async fn delete_all(&mut self, from: &str, filter: Document) -> Result<(), Error> {
