@@ -68,6 +68,7 @@ macro_rules! ask {
     };
 }
 
+mod outbox;
 mod reservation;
 
 impl Archive {

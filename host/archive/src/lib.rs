@@ -11,6 +11,7 @@ mod error;
 mod mark;
 mod message;
 mod mongodb;
+mod outbox;
 mod reseal;
 mod reservation;
 mod review;
@@ -32,6 +33,9 @@ pub use message::{
     NewMessage, Outcome, StoredMessage,
 };
 pub use mongodb::{DatabaseSettings, Retry};
+pub use outbox::{
+    Fate as ParcelFate, MAX_CHANNELS, MAX_WAITING, Notice, Parcel, Posted, Rate, Waiting,
+};
 pub use reseal::Resealed;
 pub use reservation::{
     Claim, Counter, LAPSED_KEPT_MS, MAX_AMOUNT, MAX_CLAIMS, PARTS, ReserveError, Window,

@@ -112,6 +112,7 @@ macro_rules! reading {
     }};
 }
 
+mod outbox;
 mod reservation;
 
 impl MongoDb {

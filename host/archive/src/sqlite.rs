@@ -4,6 +4,7 @@ mod audit;
 mod column;
 mod lock;
 mod message;
+mod outbox;
 mod reader;
 mod reservation;
 mod review;

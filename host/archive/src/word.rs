@@ -3,7 +3,8 @@
 
 use sluice_chat::answer::Ending;
 use sluice_chat::id::{
-    AuditId, ClientMessageId, MessageId, ModelId, ReservationId, SessionId, ShareToken, UserId,
+    AuditId, ClientMessageId, MessageId, ModelId, NoticeId, ReservationId, SessionId, ShareToken,
+    UserId,
 };
 use sluice_chat::turn::{Mode, Sender};
 
@@ -36,6 +37,7 @@ worded_ids!(
     MessageId,
     ClientMessageId,
     ModelId,
+    NoticeId,
     ReservationId,
     KeyId,
     ShareToken

@@ -59,6 +59,10 @@ text_id!(
 );
 
 text_id!(
+    /// Something that somebody is to be told once.
+    NoticeId, max 128
+);
+text_id!(
     /// What was set aside of some budgets, until it is known what was needed.
     ReservationId, max 64
 );

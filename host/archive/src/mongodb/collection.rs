@@ -26,6 +26,8 @@ pub(crate) const USAGE: &str = "sluice_usage";
 pub(crate) const COUNTERS: &str = "sluice_counters";
 /// What of it is only set aside: one document a reservation.
 pub(crate) const RESERVATIONS: &str = "sluice_reservations";
+/// What somebody is to be told: one document a notice.
+pub(crate) const NOTICES: &str = "sluice_notices";
 /// Which keys sealed something.
 pub(crate) const SEAL_KEYS: &str = "sluice_seal_keys";
 /// Who may write, and until when.
@@ -84,6 +86,9 @@ fn indexes() -> Vec<(&'static str, &'static str, Document, Over, bool)> {
         (AUDIT, "audit_by_user", doc! { "user": 1, "_id": 1 }, Having("user"), false),
         (AUDIT, "audit_by_session", doc! { "session": 1, "_id": 1 }, Having("session"), false),
         (USAGE, "usage_by_user", doc! { "user": 1, "started": 1 }, All, false),
+        (NOTICES, "notices_by_key", doc! { "key": 1, "posted": 1 }, All, false),
+        (NOTICES, "notices_by_age", doc! { "posted": 1 }, All, false),
+        (NOTICES, "notices_due", doc! { "next": 1 }, Having("next"), false),
         (COUNTERS, "counters_by_end", doc! { "until": 1 }, All, false),
         (RESERVATIONS, "reservations_by_lapse", doc! { "lapses": 1 }, Having("open"), false),
         (RESERVATIONS, "reservations_lapsed", doc! { "lapsed": 1 }, Having("lapsed"), false),

@@ -6,6 +6,7 @@ mod backup;
 mod commit;
 mod model;
 mod open;
+mod outbox;
 mod reservation;
 mod review;
 mod sealed;
