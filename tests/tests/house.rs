@@ -78,12 +78,14 @@ fn imports_run_down_only() {
         ("sluice-sandbox", &["sluice-chat"]),
         ("sluice-archive", &["sluice-chat"]),
         ("sluice-upstream", &["sluice-chat", "sluice-framing"]),
+        ("sluice-mail", &[]),
         (
             "sluice-gateway",
             &[
                 "sluice-archive",
                 "sluice-chat",
                 "sluice-framing",
+                "sluice-mail",
                 "sluice-sandbox",
                 // Its data half, for `sluice plugin test`: docs/decisions/0008.
                 "sluice-testkit",
@@ -122,6 +124,7 @@ fn a_dependency_that_must_not_leak_is_named_once() {
         ("rusqlite", "sluice-archive"),
         ("mongodb", "sluice-archive"),
         ("prometheus-client", "sluice-gateway"),
+        ("lettre", "sluice-mail"),
     ] {
         let named: Vec<_> = edges
             .0

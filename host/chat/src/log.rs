@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::id::{Epoch, Instant, ModelId, Position, Seq};
-use crate::turn::Operator;
+use crate::turn::{Mode, Operator};
 
 mod delivery;
 mod past;
@@ -149,6 +149,11 @@ impl Log {
     /// Appends that the session is called otherwise from here on.
     pub fn name(&mut self, name: &str, at: Instant) -> Seq {
         self.push(at, Entry::Whole(Event::Name(name.into())), 0, name.len())
+    }
+
+    /// Appends that somebody else is to answer.
+    pub fn mode(&mut self, mode: Mode, at: Instant) -> Seq {
+        self.push(at, Entry::Whole(Event::Mode(mode)), 0, 0)
     }
 
     /// Appends that an operator answers from here on.

@@ -101,6 +101,13 @@ impl Turn {
         &self.tenure
     }
 
+    /// Notes that help was asked for, unless a human answers already.
+    pub fn wait_for_help(&mut self) {
+        if self.tenure.mode == Mode::Bot {
+            self.tenure.mode = Mode::Waiting;
+        }
+    }
+
     /// Whether nothing runs and nothing waits.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Idle && self.waiting.is_empty()

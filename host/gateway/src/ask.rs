@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::catalog::Route;
 use crate::clock;
 use crate::metrics::Answers;
+use crate::notices::{Notices, Telling};
 
 mod attempts;
 mod deadline;
@@ -120,6 +121,7 @@ pub(crate) fn ask(
     upstream: Upstream,
     patience: Patience,
     answers: &Answers,
+    notices: &Arc<Notices>,
 ) -> impl Stream<Item = Heard> + Send + use<> {
     let total = patience.total;
     let meter = answers.begin(question.route.provider.name());
@@ -129,6 +131,7 @@ pub(crate) fn ask(
         upstream,
         patience,
         answers: answers.clone(),
+        notices: Arc::clone(notices),
         state: State::Unasked,
         exchanges: 0,
         spoke: false,
@@ -143,6 +146,7 @@ struct Call {
     upstream: Upstream,
     patience: Patience,
     answers: Answers,
+    notices: Arc<Notices>,
     attempts: Attempts,
     state: State,
     exchanges: u32,
@@ -190,7 +194,9 @@ impl Call {
             let down = Remedy::blames_upstream(&error)
                 && self.question.route.breaker.failed(Instant::now());
             if down {
-                tracing::warn!(model = %self.question.route.id, "passed over for a while, it failed in a row");
+                let route = &self.question.route;
+                tracing::warn!(model = %route.id, "passed over for a while, it failed in a row");
+                self.notices.alarm(Telling::provider_down(&route.id, route.provider.name()));
             }
             if self.spoke {
                 return Err(error);

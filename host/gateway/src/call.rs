@@ -94,8 +94,13 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         answers: gateway.means.metrics.answers.clone(),
     };
     let means = &gateway.means;
-    let asking =
-        ask::ask(question, means.upstream.clone(), means.patience.clone(), &means.metrics.answers);
+    let asking = ask::ask(
+        question,
+        means.upstream.clone(),
+        means.patience.clone(),
+        &means.metrics.answers,
+        &means.notices,
+    );
     let (halt, ledger) = (gateway.halt.clone(), Arc::clone(&gateway.ledger));
     let span =
         tracing::error_span!(parent: None, "call", trace = account.trace, user = %account.user);

@@ -266,6 +266,13 @@ impl Connection {
                     None => self.send(&ServerFrame::pong(clock::now())).await,
                 }
             }
+            ClientFrame::HelpRequest { session } => {
+                if let Err(over) = self.charge() {
+                    return self.send_over_limit(over, None).await;
+                }
+                let asker = Asker { connection: self.id, client: None };
+                self.tell(session, Command::Help { asker }).await
+            }
             ClientFrame::Typing { session } => {
                 self.tell(session, Command::Typing { connection: self.id }).await
             }

@@ -1,6 +1,6 @@
 //! Fresh names that nobody can guess.
 
-use sluice_chat::id::{AuditId, MessageId, SessionId, ShareToken};
+use sluice_chat::id::{AuditId, MessageId, NoticeId, SessionId, ShareToken};
 use uuid::Uuid;
 
 /// A session's id: 32 random hexadecimal digits.
@@ -16,6 +16,11 @@ pub(crate) fn message() -> MessageId {
 /// An id for a line of the record of what operators do; ids made later sort later.
 pub(crate) fn audit() -> AuditId {
     AuditId::parse(&Uuid::now_v7().simple().to_string()).expect("a uuid is a valid id")
+}
+
+/// An id for a notice; ids made later sort later.
+pub(crate) fn notice() -> NoticeId {
+    NoticeId::parse(&Uuid::now_v7().simple().to_string()).expect("a uuid is a valid id")
 }
 
 /// What a session is shared by: 32 random hexadecimal digits.

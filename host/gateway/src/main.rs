@@ -23,6 +23,7 @@ mod gateway;
 mod identity;
 mod ledger;
 mod metrics;
+mod notices;
 mod plugins;
 mod rate;
 mod reload;

@@ -4,6 +4,8 @@
 //! all. No label ever holds what a client may choose: only configured ids, route templates and words of our own. What others
 //! hold exactly, such as how many sessions there are, is asked of them when somebody reads, and not counted a second time.
 
+use std::sync::Arc;
+
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -12,6 +14,7 @@ mod answers;
 mod archive;
 mod label;
 mod levels;
+mod notified;
 mod sessions;
 mod traffic;
 
@@ -19,6 +22,7 @@ pub(crate) use answers::{Answers, Meter};
 pub(crate) use archive::{Archiving, Operation};
 pub(crate) use label::{Limiter, Source};
 pub(crate) use levels::{Levels, Seen};
+pub(crate) use notified::Notified;
 pub(crate) use sessions::Sessions;
 pub(crate) use traffic::{Told, Traffic};
 
@@ -37,6 +41,8 @@ pub(crate) struct Metrics {
     pub(crate) sessions: Sessions,
     /// Operations of the archive that operators watch.
     pub(crate) archive: Archiving,
+    /// Who was told.
+    pub(crate) notified: Arc<Notified>,
     levels: Levels,
 }
 
@@ -51,6 +57,7 @@ impl Metrics {
             answers: Answers::register(&mut registry),
             sessions: Sessions::register(&mut registry),
             archive: Archiving::register(&mut registry),
+            notified: Arc::new(Notified::register(&mut registry)),
             levels: Levels::register(&mut registry),
             registry,
         }

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use sluice_archive::{Archive, Durability};
 use sluice_chat::history::Budget;
 use sluice_chat::log::Bounds;
+use sluice_mail::{Mailer, MailerError};
 use sluice_sandbox::{Sandbox, SandboxSettings};
 use sluice_upstream::{Timeouts, Upstream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +28,7 @@ use crate::gateway::Gateway;
 use crate::identity::{KeyRing, KeySource, Verifier};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::notices::{self, Channel, Notices, Telling};
 use crate::plugins::{self, Loaded, PluginError, Shelf};
 use crate::rate::Windows;
 use crate::reload::{Reader, Reload, Started};
@@ -34,7 +37,7 @@ use crate::revocation::Revocations;
 use crate::routes::{self, HostCheck};
 use crate::rules::Rules;
 use crate::session::Means;
-use crate::settings::{Jwks, Model, Plugin, Settings};
+use crate::settings::{Jwks, MAIL, Model, Notify, Plugin, Settings};
 use crate::storage::{self, StorageError};
 use crate::telemetry::Level;
 
@@ -130,6 +133,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         sandbox: sandboxed,
         plugins,
         models,
+        notify,
         telemetry,
     } = settings;
     // The archive first: its lock tells a second gateway on the same data at once.
@@ -154,6 +158,12 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     });
     let (ring, keeper) = ring.unzip();
     let age_ms = u64::try_from(session.reconnect_timeout.as_millis()).unwrap_or(u64::MAX);
+    let metrics = Arc::new(Metrics::new());
+    let notices =
+        Arc::new(notices(notify, &archive, &metrics).map_err(|error| internal(error.into()))?);
+    if archive.durability() == Durability::Degraded {
+        notices.alarm(Telling::archive_degraded());
+    }
     let means = Means {
         archive,
         catalog: Arc::new(ArcSwap::from_pointee(catalog)),
@@ -166,7 +176,8 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         system_prompt: session.system_prompt,
         bounds: Bounds { bytes: REPLAY_BYTES, past_bytes: PAST_BYTES, age_ms },
         queue: session.queue,
-        metrics: Arc::new(Metrics::new()),
+        metrics,
+        notices,
     };
     let turnstile = Turnstile::new(server.max_connections);
     let gateway = Arc::new(Gateway {
@@ -212,6 +223,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     if let Some(retention) = retention {
         services.spawn(retention::run(Arc::clone(&gateway), retention, gateway.drain.clone()));
     }
+    services.spawn(notices::run(Arc::clone(&gateway.means.notices), gateway.drain.clone()));
     // Before anybody learns that there is something to stop.
     let mut stop = Stop::listen().map_err(|error| internal(error.into()))?;
     let hangup = signal(SignalKind::hangup()).map_err(|error| internal(error.into()))?;
@@ -236,6 +248,16 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         return Err(internal(anyhow::anyhow!("a service ended on its own")));
     }
     Ok(ended)
+}
+
+/// Where it is handed in what somebody is to be told.
+fn notices(notify: Notify, archive: &Archive, metrics: &Metrics) -> Result<Notices, MailerError> {
+    let Notify { events, mail } = notify;
+    let mut channels = BTreeMap::new();
+    if let Some(mail) = mail {
+        channels.insert(MAIL.to_owned(), Channel::Mail(Mailer::new(&mail)?));
+    }
+    Ok(Notices::new(archive.clone(), events, channels, Arc::clone(&metrics.notified)))
 }
 
 /// Says on stdout, in one line, that requests are taken.

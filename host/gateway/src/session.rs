@@ -21,6 +21,7 @@ use crate::admission::Registry;
 use crate::ask::Patience;
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 
 mod idle;
 mod journal;
@@ -54,6 +55,8 @@ pub(crate) struct Means {
     pub(crate) queue: usize,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// Where it is handed in what somebody is to be told.
+    pub(crate) notices: Arc<Notices>,
 }
 
 /// A frame for one connection alone.
@@ -155,6 +158,8 @@ pub(crate) enum Command {
     Turn(Box<Input>),
     /// Another model is to answer from here on.
     SelectModel { asker: Asker, model: ModelId },
+    /// The user asks for a human.
+    Help { asker: Asker },
     /// Somebody is writing: for the others who follow.
     Typing { connection: ConnectionId },
     /// The session has another name from here on, which is stored.

@@ -23,10 +23,12 @@ use std::time::Duration;
 
 use sluice_archive::{DatabaseSettings, Keys};
 use sluice_chat::id::ModelId;
+use sluice_mail::ServerSettings;
 use sluice_upstream::Document;
 use url::Url;
 
 pub(crate) use self::effective::Effective;
+pub(crate) use self::extract::MAIL;
 pub(crate) use self::problem::{Problems, Warning};
 pub(crate) use self::secret::Secret;
 pub(crate) use self::value::algorithm::Algorithm;
@@ -59,6 +61,8 @@ pub(crate) struct Settings {
     /// The models in the order written, those of the variables last. Never empty, ids are unique, and each names a plugin
     /// of [`Settings::plugins`] that is switched on.
     pub(crate) models: Vec<Model>,
+    /// Telling people.
+    pub(crate) notify: Notify,
     /// Logs.
     pub(crate) telemetry: Telemetry,
 }
@@ -265,6 +269,26 @@ pub(crate) struct Model {
     pub(crate) max_output_tokens: Option<u32>,
     /// Who answers instead, in order: other models that exist.
     pub(crate) fallback: Vec<ModelId>,
+}
+
+/// Telling people.
+#[derive(Debug, Clone)]
+pub(crate) struct Notify {
+    /// Who is told of what.
+    pub(crate) events: Events,
+    /// The way by e-mail, if there is one. Its addresses are addresses.
+    pub(crate) mail: Option<ServerSettings>,
+}
+
+/// Who is told of what: `mail`, and ids of plugins that are switched on. A channel that is not there is nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Events {
+    /// Of a user who asks for help.
+    pub(crate) help_request: Vec<String>,
+    /// Of what is wrong.
+    pub(crate) alarm: Vec<String>,
+    /// Where operators look at sessions.
+    pub(crate) panel: Option<Url>,
 }
 
 /// Logs.

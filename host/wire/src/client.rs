@@ -58,6 +58,11 @@ pub enum ClientFrame {
         /// Whose head position to tell.
         session: Option<SessionId>,
     },
+    /// The user wants a human.
+    HelpRequest {
+        /// Which session; none means the one used last.
+        session: Option<SessionId>,
+    },
     /// The user is writing.
     Typing {
         /// In which session; none means the one this connection used last.
@@ -167,9 +172,8 @@ impl Envelope {
                 }
                 Ok(ClientFrame::Authenticate { token })
             }
-            "file_upload" | "voice_message" | "help_request" => {
-                Err((ErrorCode::Unsupported, "type"))
-            }
+            "help_request" => Ok(ClientFrame::HelpRequest { session }),
+            "file_upload" | "voice_message" => Err((ErrorCode::Unsupported, "type")),
             _ => Err((ErrorCode::InvalidFormat, "type")),
         }
     }

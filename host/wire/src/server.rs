@@ -307,6 +307,11 @@ impl ServerFrame {
                 name: Some(name.as_ref().to_owned()),
                 ..Self::new("connection_status", Sender::System, at)
             },
+            Event::Mode(mode) => Self {
+                content: "Help was asked for".to_owned(),
+                mode: Some(mode.as_str()),
+                ..Self::new("connection_status", Sender::System, at)
+            },
             Event::Joined(operator) => {
                 Self::operator("admin_join", &operator, "has joined the session", at)
             }

@@ -28,6 +28,7 @@ mod needs_model;
 mod needs_mongod;
 mod needs_node;
 mod needs_python;
+mod notices;
 mod official_client;
 mod openai;
 mod operator;

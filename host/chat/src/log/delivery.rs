@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::answer::{Ending, Tokens};
 use crate::id::{Instant, MessageId, ModelId, Seq};
-use crate::turn::{ConnectionId, Operator, Sender};
+use crate::turn::{ConnectionId, Mode, Operator, Sender};
 
 /// A message somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub enum Event {
     Model(ModelId),
     /// The session is called otherwise from here on.
     Name(Arc<str>),
+    /// Who answers changed: help was asked for.
+    Mode(Mode),
     /// An operator answers from here on.
     Joined(Operator),
     /// The operator left; the model answers again.

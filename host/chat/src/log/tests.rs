@@ -61,6 +61,7 @@ fn text_of(deliveries: &[Delivery]) -> String {
         | Event::Loading(_)
         | Event::Model(_)
         | Event::Name(_)
+        | Event::Mode(_)
         | Event::Joined(_)
         | Event::Left(_) => None,
     });
@@ -254,6 +255,7 @@ fn seen(log: &Log, from: Seq, archive: &BTreeMap<Seq, String>) -> String {
             Event::Loading(head) => all.push(format!(">{}", head.answer)),
             Event::Model(model) => all.push(format!("@{model}")),
             Event::Name(name) => all.push(format!("#{name}")),
+            Event::Mode(mode) => all.push(format!("={}", mode.as_str())),
             Event::Joined(operator) => all.push(format!("+{}", operator.id)),
             Event::Left(operator) => all.push(format!("-{}", operator.id)),
             Event::Piece { head, offset, text, end } => {
@@ -292,7 +294,7 @@ proptest! {
                         seen.push_str(&text);
                         if end.is_some() { seen.push('<'); }
                     }
-                    Event::Model(_) | Event::Name(_) | Event::Joined(_) | Event::Left(_) => {}
+                    Event::Model(_) | Event::Name(_) | Event::Mode(_) | Event::Joined(_) | Event::Left(_) => {}
                 }
             }
             seen.clone()
@@ -414,7 +416,11 @@ impl Device {
             Event::Written(written) => self.seen += &written.content,
             Event::Piece { text, .. } => self.seen += &text,
             Event::Loading(_) => self.seen.push('>'),
-            Event::Model(_) | Event::Name(_) | Event::Joined(_) | Event::Left(_) => {
+            Event::Model(_)
+            | Event::Name(_)
+            | Event::Mode(_)
+            | Event::Joined(_)
+            | Event::Left(_) => {
                 self.seen.push('@');
             }
         }

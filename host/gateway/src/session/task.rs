@@ -241,7 +241,12 @@ impl Session {
     }
 
     async fn take(&mut self, command: Command) {
-        if self.unsure && matches!(command, Command::Turn(_) | Command::SelectModel { .. }) {
+        if self.unsure
+            && matches!(
+                command,
+                Command::Turn(_) | Command::SelectModel { .. } | Command::Help { .. }
+            )
+        {
             // What fails now fails again where it is needed, and is told there.
             self.retake().await;
         }
@@ -254,6 +259,7 @@ impl Session {
             }
             Command::Turn(input) => self.apply(*input).await,
             Command::SelectModel { asker, model } => self.select_model(asker, model).await,
+            Command::Help { asker } => self.ask_for_help(asker).await,
             Command::Typing { connection } => self.relay_typing(connection),
             Command::Renamed(name) => {
                 // Where no number can be had now, the list tells the name all the same.
@@ -299,6 +305,35 @@ impl Session {
         }
         self.model = Some(model.clone());
         self.append(|log, now| log.model(model, now));
+    }
+
+    /// Calls a human. Everybody who follows learns of it once it is stored; where one answers already, whoever asked learns that.
+    async fn ask_for_help(&mut self, asker: Asker) {
+        if !self.stored {
+            return self.refuse(&asker, &Refusal::NothingToAnswer);
+        }
+        let mode = self.turn.tenure().mode;
+        if mode == Mode::Operator {
+            let head = self.scribe.read(Log::head);
+            let frame = ServerFrame::status(clock::now()).following(&self.id, head, mode, None);
+            return self.whisper(&asker, frame);
+        }
+        let told = match self.means.archive.set_mode(&self.id, self.fence(), Mode::Waiting).await {
+            Ok(()) => self.means.notices.help(&self.id, &self.owner).await,
+            Err(ChangeError::Fenced | ChangeError::Gone) => {
+                self.lost = true;
+                return self.refuse(&asker, &Refusal::Closed);
+            }
+            Err(ChangeError::Store(error)) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not store a request for help");
+            return self.refuse(&asker, &Refusal::NotStored);
+        }
+        self.turn.wait_for_help();
+        if self.reserve(1).await {
+            self.append(|log, now| log.mode(Mode::Waiting, now));
+        }
     }
 
     async fn keep_model(&mut self, model: &ModelId) -> bool {

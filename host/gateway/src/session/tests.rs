@@ -1,6 +1,7 @@
 //! Session memory: who leaves, who stays, and what comes back. Real session tasks on a real archive, under a clock that stands
 //! still unless it is moved.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -14,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant as Moment;
 
 use super::*;
+use crate::settings::Events;
 
 /// The parts of a gateway that sessions need.
 struct House {
@@ -31,8 +33,13 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let exchange =
             Timeouts { first_byte: Duration::from_secs(1), idle: Duration::from_secs(1) };
+        let archive = Archive::open(&folder.path().join("chat.db")).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let events = Events { help_request: Vec::new(), alarm: Vec::new(), panel: None };
+        let counted = Arc::clone(&metrics.notified);
+        let notices = Notices::new(archive.clone(), events, BTreeMap::new(), counted);
         let means = Means {
-            archive: Archive::open(&folder.path().join("chat.db")).unwrap(),
+            archive,
             catalog: Arc::new(ArcSwap::from_pointee(Catalog::new(Vec::new(), None))),
             upstream: Upstream::new(Duration::from_secs(1)).unwrap(),
             patience: Patience { total: Duration::from_secs(1), exchange },
@@ -40,7 +47,8 @@ impl House {
             system_prompt: None,
             bounds: Bounds { bytes: 1_000, past_bytes: 1_000, age_ms: 1_000 },
             queue: 8,
-            metrics: Arc::new(Metrics::new()),
+            metrics,
+            notices: Arc::new(notices),
         };
         Self {
             registry: Arc::default(),

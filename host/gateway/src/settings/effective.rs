@@ -71,7 +71,13 @@ fn written(typed: &Typed) -> String {
         Typed::Duration(time) => quoted(&duration::text(*time)),
         Typed::Rate(rate) => quoted(rate),
         Typed::Words(words) => list(&mut words.iter().cloned()),
-        Typed::Routes(routes) => routes.to_string(),
+        Typed::Routes(routes) => {
+            let events: Vec<_> = routes
+                .iter()
+                .map(|(event, names)| format!("{event} = {}", list(&mut names.iter().cloned())))
+                .collect();
+            if events.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", events.join(", ")) }
+        }
         Typed::Secrets(secrets) => match secrets.as_slice() {
             [] => "\"\"".into(),
             [one] => quoted(one),

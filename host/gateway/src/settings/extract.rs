@@ -6,6 +6,7 @@ mod auth;
 mod engine;
 mod fields;
 mod model;
+mod notify;
 mod plugin;
 mod slot;
 mod unknown;
@@ -16,6 +17,7 @@ use sluice_chat::id::ModelId;
 
 use self::engine::engine;
 use self::model::Written;
+pub(crate) use self::notify::MAIL;
 use self::values::Values;
 use super::effective::{self, Effective};
 use super::problem::{Findings, Origin, Problem, quoted};
@@ -60,6 +62,7 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Vec<Effective
         llm: llm(&mut values, default_model),
         storage: storage(&mut values, findings),
         sandbox: sandbox(&mut values),
+        notify: notify::read(&mut values, &plugins.named, findings),
         plugins: plugins.sound,
         models: models.into_iter().map(|written| written.model).collect(),
         telemetry: telemetry(&mut values),

@@ -2,6 +2,7 @@
 
 mod canary;
 mod file;
+mod notify;
 mod provider;
 mod validation;
 mod variable;

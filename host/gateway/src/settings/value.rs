@@ -11,6 +11,7 @@ pub(super) mod rate;
 pub(super) mod raw;
 pub(super) mod size;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -96,8 +97,8 @@ pub(super) enum Typed {
     Rate(Rate),
     /// Of [`Kind::Words`].
     Words(Vec<String>),
-    /// Of [`Kind::Routes`], which nobody uses yet: only that it was written.
-    Routes(serde_json::Value),
+    /// Of [`Kind::Routes`].
+    Routes(BTreeMap<String, Vec<String>>),
     /// Of all kinds of secrets. At most one for the singular ones.
     Secrets(Vec<Secret>),
 }
@@ -152,7 +153,7 @@ impl Kind {
                 parsed(raw, choose, "is not one of the choices").map(Typed::Text)
             }
             Self::Filter => parsed(raw, filter, "is not a log level").map(Typed::Text),
-            Self::Routes => raw.object().map(Typed::Routes).map_err(type_wrong),
+            Self::Routes => routes(raw).map(Typed::Routes),
             Self::Secret | Self::SigningSecret | Self::SealingKey => {
                 let text = raw.text().map_err(type_wrong)?;
                 let found = self.open(text, vault)?;
@@ -268,6 +269,26 @@ fn each<T>(raw: Raw<'_>, read: impl Fn(&str) -> Result<T, Wrongs>) -> Result<Vec
         }
     }
     if wrongs.is_empty() { Ok(taken) } else { Err(wrongs) }
+}
+
+/// Reads for each event a list of names; in the variable of one event they stand between commas.
+fn routes(raw: Raw<'_>) -> Result<BTreeMap<String, Vec<String>>, Wrongs> {
+    let object = raw.object().map_err(type_wrong)?;
+    let mut routes = BTreeMap::new();
+    for (event, names) in object.as_object().into_iter().flatten() {
+        let names: Option<Vec<String>> = match (names.as_array(), names.as_str()) {
+            (Some(names), _) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect(),
+            (None, Some(names)) => {
+                let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+                Some(names.map(str::to_owned).collect())
+            }
+            (None, None) => None,
+        };
+        let names =
+            names.ok_or_else(|| vec![format!("has no list of names for {}", quoted(event))])?;
+        routes.insert(event.clone(), names);
+    }
+    Ok(routes)
 }
 
 fn within(

@@ -88,9 +88,10 @@ impl Session {
         });
         match context {
             Ok((question, _)) if begun => {
-                let Means { upstream, patience, metrics, .. } = self.means.as_ref();
+                let Means { upstream, patience, metrics, notices, .. } = self.means.as_ref();
                 let answers = &metrics.answers;
-                let asking = ask::ask(question, upstream.clone(), patience.clone(), answers);
+                let asking =
+                    ask::ask(question, upstream.clone(), patience.clone(), answers, notices);
                 self.asking = Some(Box::pin(asking));
                 None
             }

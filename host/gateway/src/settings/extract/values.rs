@@ -113,6 +113,8 @@ impl Values {
     take!(/** Takes networks. */ networks, Networks, Vec<Network>);
     take!(/** Takes secrets, at most one from a key for one. */ secrets, Secrets, Vec<Secret>);
 
+    take!(/** Takes, for each event, who is told. */ routes, Routes, BTreeMap<String, Vec<String>>);
+
     /// Takes a path.
     pub(super) fn path(&mut self, key: &str) -> PathBuf {
         self.text(key).into()

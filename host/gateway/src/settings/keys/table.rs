@@ -385,7 +385,42 @@ pub(in crate::settings) const KEYS: &[Key] = &[
     Key::new("sandbox.trusted_keys", Kind::Words, "[]", "Keys whose signatures on plugins count.").later(),
     Key::new("policies.chain", Kind::Words, "[]", "Policies every message passes, in order.")
         .later(),
-    Key::new("notify.on", Kind::Routes, "{}", "Which plugins are told of which event.").later(),
+    Key::new(
+        "notify.on",
+        Kind::Routes,
+        "{}",
+        "Who is told of which event: `mail`, and plugins by their IDs. Events are `help_request` and `alarm`. Of one that is not \
+         named mail is told, where there is mail; of one with an empty list nobody.",
+    ),
+    Key::new(
+        "notify.admin_emails",
+        Kind::Words,
+        "[]",
+        "Whom mail goes to. In a variable they are separated by commas.",
+    )
+    .old(&[old("ADMIN_EMAILS")]),
+    Key::new(
+        "notify.admin_panel_url",
+        Kind::WebAddress,
+        r#""""#,
+        "Where operators look at sessions. A request for help links to this address, with the session's id behind it.",
+    )
+    .old(&[old("ADMIN_PANEL_URL")]),
+    Key::new("notify.smtp.host", Kind::Text(253), r#""""#, "The mail server. Empty means that there is no mail.")
+        .old(&[old("SMTP_HOST")]),
+    Key::new("notify.smtp.port", Kind::Count(1, 65_535), "587", "Its port.").old(&[old("SMTP_PORT")]),
+    Key::new(
+        "notify.smtp.security",
+        Kind::Choice(&["auto", "starttls", "tls", "none"]),
+        r#""auto""#,
+        "How the connection is secured. auto is tls on port 465, none to this machine, and else starttls, without which nothing \
+         is sent. none is for private hosts only.",
+    ),
+    Key::new("notify.smtp.user", Kind::Text(320), r#""""#, "Who the gateway is to the mail server. Empty means nobody.")
+        .old(&[old("SMTP_USER")]),
+    Key::new("notify.smtp.password", Kind::Secret, r#""""#, "The password for it.").old(&[old("SMTP_PASS")]),
+    Key::new("notify.smtp.from", Kind::Text(320), r#""""#, "The address that mail is from.")
+        .old(&[old("EMAIL_FROM")]),
     Key::new(
         "telemetry.log_format",
         Kind::Choice(&["text", "json"]),
@@ -411,11 +446,11 @@ pub(in crate::settings) const KEYS: &[Key] = &[
 /// Variables that older set-ups carry and that do nothing here, each with what to do instead.
 pub(in crate::settings) const DEAD_VARIABLES: &[(&str, &str)] = &[
     ("ADMIN_API_KEY", "operators are users with a role in auth.admin_roles"),
-    ("ADMIN_EMAILS", "notifiers are not available yet"),
-    ("ADMIN_PANEL_URL", "notifiers are not available yet"),
-    ("ADMIN_PHONES", "notifiers are not available yet"),
+    (
+        "ADMIN_PHONES",
+        "there is no text message; a notifier plugin tells anybody who has an HTTP API",
+    ),
     ("CHATBOX_ALLOWED_ORIGINS", "use ALLOWED_ORIGINS"),
-    ("EMAIL_FROM", "notifiers are not available yet"),
     ("ENABLE_ADMIN_TAKEOVER", "there is no such switch"),
     ("ENABLE_FILE_UPLOADS", "uploads are not available yet"),
     ("ENABLE_HELP_REQUESTS", "there is no such switch"),
@@ -437,14 +472,22 @@ pub(in crate::settings) const DEAD_VARIABLES: &[(&str, &str)] = &[
     ("S3_ENDPOINT", "uploads are not available yet"),
     ("S3_REGION", "uploads are not available yet"),
     ("S3_SECRET_ACCESS_KEY", "uploads are not available yet"),
-    ("SMS_ACCOUNT_SID", "notifiers are not available yet"),
-    ("SMS_API_KEY", "notifiers are not available yet"),
-    ("SMS_AUTH_TOKEN", "notifiers are not available yet"),
-    ("SMS_PROVIDER", "notifiers are not available yet"),
-    ("SMTP_HOST", "notifiers are not available yet"),
-    ("SMTP_PASS", "notifiers are not available yet"),
-    ("SMTP_PORT", "notifiers are not available yet"),
-    ("SMTP_USER", "notifiers are not available yet"),
+    (
+        "SMS_ACCOUNT_SID",
+        "there is no text message; a notifier plugin tells anybody who has an HTTP API",
+    ),
+    (
+        "SMS_API_KEY",
+        "there is no text message; a notifier plugin tells anybody who has an HTTP API",
+    ),
+    (
+        "SMS_AUTH_TOKEN",
+        "there is no text message; a notifier plugin tells anybody who has an HTTP API",
+    ),
+    (
+        "SMS_PROVIDER",
+        "there is no text message; a notifier plugin tells anybody who has an HTTP API",
+    ),
     ("WS_ALLOWED_ORIGINS", "use ALLOWED_ORIGINS"),
 ];
 

@@ -3,7 +3,7 @@
 //! Judges the written name only. What a name resolves to is checked where the connection is made.
 
 use sluice_upstream::{Destination, DestinationError};
-use url::Url;
+use url::{Host, Url};
 
 /// Reads the base address of a provider: https, or plain http to a private or loopback host.
 pub(crate) fn parse(text: &str) -> Result<Url, DestinationError> {
@@ -24,6 +24,27 @@ pub(crate) fn parse_any(text: &str) -> Result<Url, DestinationError> {
 /// Whether only this machine or this network can be meant: exactly where plain http would do.
 pub(crate) fn is_private(url: &Url) -> bool {
     Destination::parse(&with_scheme(url, "http")).is_ok()
+}
+
+/// Whether a host can only be on this machine or in a network of the operator's.
+pub(crate) fn is_private_host(host: &str) -> bool {
+    Destination::parse(&at(host)).is_ok()
+}
+
+/// Whether a host is this machine.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let url = Url::parse(&at(host)).ok();
+    match url.as_ref().and_then(Url::host) {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
+}
+
+/// A host as part of an address.
+fn at(host: &str) -> String {
+    if host.contains(':') { format!("http://[{host}]") } else { format!("http://{host}") }
 }
 
 /// The same address under another scheme of the web, which it must have already.

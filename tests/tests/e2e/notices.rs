@@ -1,0 +1,119 @@
+//! Somebody is told: of a user who asks for help, and of what is wrong. Once, whatever happens to the process.
+
+use serde_json::json;
+use sluice_tests::{FakeProvider, Gateway, MailSink, Script, Setup};
+
+/// A gateway that writes to this mail server.
+fn writing_to(sink: &MailSink, setup: Setup) -> Setup {
+    setup
+        .set("SMTP_HOST", "127.0.0.1")
+        .set("SMTP_PORT", &sink.port().to_string())
+        .set("EMAIL_FROM", "Sluice <sluice@example.com>")
+        .set("ADMIN_EMAILS", "ops@example.com, night@example.com")
+        .set("ADMIN_PANEL_URL", "https://chat.example.com/admin")
+        .set("SLUICE_LIMITS__PUBLIC", "100000/1m")
+}
+
+/// Asks for help in a new conversation; returns it once that was confirmed.
+async fn ask_for_help(gateway: &Gateway) -> String {
+    let mut client = gateway.connect("ada").await;
+    client.ask("Hi").await;
+    let session = client.session().to_owned();
+    client.send(&json!({ "type": "help_request", "session_id": session })).await;
+    let status = client.next_of("connection_status").await;
+    assert_eq!(status["mode"], "waiting", "{status}");
+    assert_eq!(status["session_id"], session.as_str(), "{status}");
+    session
+}
+
+#[tokio::test]
+async fn a_request_for_help_is_told_by_mail_once_over_a_kill() {
+    let (provider, sink) = (FakeProvider::start().await, MailSink::start().await);
+    let mut gateway = writing_to(&sink, Setup::with(&provider)).start().await;
+    sink.refuse(true);
+    let session = ask_for_help(&gateway).await;
+    sink.refused(1).await;
+
+    gateway.kill().await;
+    sink.refuse(false);
+    gateway.start_again().await;
+
+    let letters = sink.got(1).await;
+    gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
+    gateway.stop().await;
+    gateway.start_again().await;
+    gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
+    assert_eq!(sink.letters(), letters, "and never again");
+    let [letter] = &letters[..] else { unreachable!("{letters:?}") };
+    assert_eq!(letter.header("Subject"), Some("Help Request - User ada"));
+    assert_eq!(letter.to.len(), 2, "{letter:?}");
+    assert!(
+        letter.text.contains(&format!("https://chat.example.com/admin/{session}")),
+        "{letter:?}"
+    );
+    assert!(!letter.text.contains("Hi"), "nothing of what was said");
+}
+
+#[tokio::test]
+async fn a_session_stays_in_the_mode_that_the_user_asked_for() {
+    let (provider, sink) = (FakeProvider::start().await, MailSink::start().await);
+    let mut gateway = writing_to(&sink, Setup::with(&provider)).start().await;
+    let session = ask_for_help(&gateway).await;
+
+    gateway.stop().await;
+    gateway.start_again().await;
+
+    let mut client = gateway.follow("ada", &session).await;
+    assert_eq!(client.greeting["mode"], "waiting", "{}", client.greeting);
+    client.enter(&session);
+    assert_eq!(
+        client.ask("Still there?").await.text,
+        "Hello there.",
+        "the model answers meanwhile"
+    );
+}
+
+#[tokio::test]
+async fn of_one_session_five_requests_for_help_are_told() {
+    let (provider, sink) = (FakeProvider::start().await, MailSink::start().await);
+    let gateway = writing_to(&sink, Setup::with(&provider)).start().await;
+    let mut client = gateway.connect("ada").await;
+    client.ask("Hi").await;
+
+    for _ in 0..8 {
+        client.send(&json!({ "type": "help_request" })).await;
+        client.next_of("connection_status").await;
+    }
+
+    sink.got(5).await;
+    gateway.metric_becomes("sluice_notices_dropped_total", 3.0).await;
+    gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
+    assert_eq!(sink.letters().len(), 5);
+}
+
+#[tokio::test]
+async fn where_nothing_was_said_nobody_is_called() {
+    let gateway = Setup::new().start().await;
+    let mut client = gateway.connect("ada").await;
+
+    client.send(&json!({ "type": "help_request" })).await;
+
+    let error = client.next_of("error").await;
+    assert_eq!(error["error"]["code"], "MISSING_FIELD", "{error}");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_told_of() {
+    let (provider, sink) = (FakeProvider::start().await, MailSink::start().await);
+    provider.always(Script::refusing(500, "text/plain", "down"));
+    let gateway = writing_to(&sink, Setup::with(&provider)).start().await;
+    let mut client = gateway.connect("ada").await;
+
+    for _ in 0..3 {
+        client.say("Hi").await;
+        client.next_of("error").await;
+    }
+
+    let letters = sink.got(1).await;
+    assert_eq!(letters[0].header("Subject"), Some("Provider of model fake is down"));
+}
