@@ -54,6 +54,12 @@ impl Call {
         self
     }
 
+    /// Goes to another address, a proxy's perhaps.
+    pub fn through(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
+    }
+
     /// Says another name in `Host` than the address it goes to.
     pub fn host(mut self, name: &str) -> Self {
         self.host = Some(name.to_owned());

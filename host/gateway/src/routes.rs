@@ -80,7 +80,8 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
 }
 
 /// Which `Host` headers are taken. On a loopback address only loopback names are: a page elsewhere must not reach the gateway
-/// through a name of its own that it points there (DNS rebinding).
+/// through a name of its own that it points there (DNS rebinding). Elsewhere it is the names of ours, if there are any, and
+/// whatever is an address.
 #[derive(Debug)]
 pub(crate) struct HostCheck {
     /// Whether the gateway is bound to loopback.
@@ -103,7 +104,9 @@ impl HostCheck {
         let name = authority.host().trim_start_matches('[').trim_end_matches(']');
         let loopback = name.eq_ignore_ascii_case("localhost")
             || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        loopback || self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        // An address is no name that somebody could point elsewhere: probes and Prometheus come by it.
+        let numeric = !self.loopback && name.parse::<std::net::IpAddr>().is_ok();
+        loopback || numeric || self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
@@ -353,6 +356,9 @@ mod tests {
         assert!(open.accepts(&headers("chat.example")));
         let named = HostCheck { loopback: false, names: vec!["chat.example".to_owned()] };
         assert!(named.accepts(&headers("Chat.Example:443")));
+        assert!(named.accepts(&headers("10.1.2.3:8080")));
+        assert!(named.accepts(&headers("[fd00::7]:8080")));
+        assert!(!named.accepts(&headers("10.1.2.3.evil.example")));
         assert!(!named.accepts(&headers("other.example")));
     }
 }

@@ -20,6 +20,9 @@ pub(crate) use components::{all as components, one as component};
 pub(crate) struct Arguments {
     /// A plugin crate. Without one: all of Sluice, in a checkout of it.
     path: Option<PathBuf>,
+    /// Optimise the gateway, as it is to be deployed: slower to build. Plugins always are.
+    #[arg(long, conflicts_with = "path")]
+    release: bool,
 }
 
 /// Builds one plugin, or everything there is to serve with.
@@ -32,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     let here = Path::new(".");
     if let Some(sluice) = Workspace::of_sluice(here)? {
         prerequisite::check(here, Need::Everything)?;
-        return everything(&sluice).map(|_| ());
+        return everything(&sluice, arguments.release).map(|_| ());
     }
     prerequisite::check(here, Need::Plugins)?;
     plugin(&workspace::existing(here)?).map(|_| ())
@@ -56,10 +59,10 @@ pub(crate) fn plugin(folder: &Path) -> Result<Component, Problem> {
 }
 
 /// Builds all components and the gateway of a checkout; returns the gateway's binary.
-pub(crate) fn everything(sluice: &Workspace) -> Result<PathBuf, Problem> {
+pub(crate) fn everything(sluice: &Workspace, optimised: bool) -> Result<PathBuf, Problem> {
     let since = Instant::now();
     let made = components(sluice)?;
-    let gateway = gateway(sluice)?;
+    let gateway = gateway(sluice, optimised)?;
     say::note(&format!(
         "{} components and the gateway, {}",
         made.len(),
@@ -70,9 +73,12 @@ pub(crate) fn everything(sluice: &Workspace) -> Result<PathBuf, Problem> {
 }
 
 /// Builds the gateway with the workspace's components inside; returns its binary.
-pub(crate) fn gateway(sluice: &Workspace) -> Result<PathBuf, Problem> {
+pub(crate) fn gateway(sluice: &Workspace, optimised: bool) -> Result<PathBuf, Problem> {
     let mut cargo = cargo::command(&sluice.root);
     cargo.args(["build", "--package", "sluice-gateway", "--bin", "sluice"]);
+    if optimised {
+        cargo.arg("--release");
+    }
     bundle(&mut cargo, sluice);
     cargo::build(cargo, "the gateway")?
         .into_iter()

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     // Fetching takes the network and building takes the processor, so both at once.
     let model = Model::choose(&sluice, arguments.no_local_model);
     build::components(&sluice)?;
-    let binary = build::gateway(&sluice)?;
+    let binary = build::gateway(&sluice, false)?;
 
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

