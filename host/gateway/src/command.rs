@@ -10,6 +10,7 @@ use crate::settings::{self, Configured, Problems, Settings};
 
 pub(crate) mod backup;
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod plugin;
 pub(crate) mod reseal;
 pub(crate) mod serve;
@@ -19,6 +20,8 @@ pub(crate) mod token;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
+    /// What was looked at works, and somebody should look at it.
+    Worrying = 1,
     /// The command line or the configuration is wrong.
     Configuration = 64,
     /// The archive or the port is not to be had.

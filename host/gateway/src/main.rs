@@ -67,6 +67,8 @@ enum Command {
         #[arg(long, value_name = "KEY")]
         explain: Option<String>,
     },
+    /// Asks a running gateway how it is, as its clients would.
+    Doctor(command::doctor::Asked),
     /// Prints a token for a user.
     Token {
         #[command(flatten)]
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
         Command::Serve { config } => command::serve::run(&config.files),
         Command::Check { explain: Some(key), .. } => command::check::explain(&key),
         Command::Check { config, explain: None } => command::check::run(&config.files),
+        Command::Doctor(asked) => command::doctor::run(&asked),
         Command::Token { config, wanted } => command::token::run(&config.files, &wanted),
         Command::Backup { config, to } => command::backup::run(&config.files, &to),
         Command::Reseal { config } => command::reseal::run(&config.files),

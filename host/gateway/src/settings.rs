@@ -350,5 +350,10 @@ pub(crate) fn explain(name: &str) -> Option<String> {
     keys::explain(name)
 }
 
+/// Names that may have been meant by one that [`explain`] does not know; eight at most.
+pub(crate) fn meant(name: &str) -> Vec<String> {
+    keys::meant(name)
+}
+
 #[cfg(test)]
 mod tests;

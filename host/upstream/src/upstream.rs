@@ -112,7 +112,7 @@ impl Upstream {
     }
 }
 
-fn builder(connect: Duration) -> ClientBuilder {
+pub(crate) fn builder(connect: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -14,6 +14,7 @@ mod closing;
 mod crowd;
 mod devices;
 mod disk;
+mod doctor;
 mod examples;
 mod failure;
 mod fallback;

@@ -103,6 +103,23 @@ async fn check_says_what_would_run() {
 }
 
 #[tokio::test]
+async fn a_key_is_explained_and_a_slip_is_told_what_was_meant() {
+    let explain = async |key| Setup::new().run(&["check", "--explain", key]).await;
+
+    let told = explain("session.ttl").await;
+    let by_its_old_name = explain("SESSION_TTL").await;
+    let slip = explain("session.tll").await;
+
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    for word in ["accepted: a duration", "default: \"15m\"", "SLUICE_SESSION__TTL", "a change: "] {
+        assert!(told.stdout.contains(word), "{word}: {}", told.stdout);
+    }
+    assert_eq!(by_its_old_name.stdout, told.stdout);
+    assert_eq!((slip.code, slip.stdout.as_str()), (Some(64), ""));
+    assert!(slip.stderr.contains("did you mean session.ttl?"), "{}", slip.stderr);
+}
+
+#[tokio::test]
 async fn version_and_help_are_there() {
     for (argument, word) in [("--version", "sluice"), ("--help", "serve")] {
         let ended = Setup::new().run(&[argument]).await;

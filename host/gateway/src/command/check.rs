@@ -57,7 +57,12 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
 /// Explains one key.
 pub(crate) fn explain(key: &str) -> ExitCode {
     let Some(text) = configuration::explain(key) else {
-        tell(format_args!("there is no key `{key}`; config/sluice.toml has them all"));
+        let meant = configuration::meant(key);
+        let hint = match meant.as_slice() {
+            [] => "config/sluice.toml has them all".to_owned(),
+            some => format!("did you mean {}?", some.join(", ")),
+        };
+        tell(format_args!("there is no key `{key}`; {hint}"));
         return Exit::Configuration.into();
     };
     print(text);

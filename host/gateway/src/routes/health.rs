@@ -18,7 +18,8 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 async fn health() -> Response {
-    Json(json!({ "status": "healthy", "timestamp": timestamp(clock::now()) })).into_response()
+    let (version, timestamp) = (env!("CARGO_PKG_VERSION"), timestamp(clock::now()));
+    Json(json!({ "status": "healthy", "version": version, "timestamp": timestamp })).into_response()
 }
 
 async fn readiness(State(gateway): State<Shared>) -> Response {

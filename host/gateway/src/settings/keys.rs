@@ -8,6 +8,7 @@ pub(super) mod table;
 
 use self::field::{Field, MODEL_FIELDS, PLUGIN_FIELDS, SLOT_FIELDS};
 use self::table::KEYS;
+use super::suggestion;
 use super::value::Kind;
 
 /// One key outside `[plugins.ID]` and `[[models]]`.
@@ -138,6 +139,20 @@ pub(super) fn explain(asked: &str) -> Option<String> {
     Some(format!("{asked}\n  {}\n  accepted: {}", field.text, field.accepted))
 }
 
+/// Names of keys that a word which is none may have meant: the nearest one, or those it is a part of, eight at most.
+pub(super) fn meant(asked: &str) -> Vec<String> {
+    let variables: Vec<_> = KEYS.iter().flat_map(Key::variables).collect();
+    // What is told beside a variable's name is no part of it.
+    let variables = variables.iter().filter_map(|variable| variable.split(' ').next());
+    let names = KEYS.iter().map(|key| key.name).chain(variables);
+    if let Some(nearest) = suggestion::nearest(asked, names) {
+        return vec![nearest.to_owned()];
+    }
+    let word = asked.to_lowercase();
+    let parts = KEYS.iter().filter(|key| !word.is_empty() && key.name.contains(&word));
+    parts.take(8).map(|key| key.name.to_owned()).collect()
+}
+
 /// Finds the field a full name or a variable means.
 fn find_field(asked: &str) -> Option<&'static Field> {
     let parts: Vec<&str> = asked.split('.').collect();
@@ -159,9 +174,9 @@ fn explain_key(key: &Key) -> String {
         Effect::Now => "",
         Effect::Later => "\n  no effect yet",
     };
-    let reload = if key.reloaded { "\n  reloaded on SIGHUP" } else { "" };
+    let reload = if key.reloaded { "reloaded on SIGHUP" } else { "needs a restart" };
     format!(
-        "{}\n  {}\n  accepted: {}\n  default: {}\n  variables: {}{effect}{reload}",
+        "{}\n  {}\n  accepted: {}\n  default: {}\n  variables: {}\n  a change: {reload}{effect}",
         key.name,
         key.text,
         key.kind.accepted(),

@@ -87,7 +87,7 @@ fn a_key_is_explained_under_each_of_its_names() {
       accepted: a number and a window such as "100/1m", from "1/24h" to "100000/10ms"
       default: "20/1m"
       variables: SLUICE_LIMITS__ADMIN, ADMIN_RATE_LIMIT (the number, per minute), ADMIN_RATE_WINDOW (the window)
-      reloaded on SIGHUP
+      a change: reloaded on SIGHUP
     "#);
     assert_eq!(explain("ADMIN_RATE_WINDOW").as_ref(), Some(&told));
     assert_eq!(explain("SLUICE_LIMITS__ADMIN").as_ref(), Some(&told));
@@ -103,4 +103,14 @@ fn fields_are_explained_and_strangers_are_not() {
     for name in ["", "server", "plugins.x", "models.x", "LLM_PROVIDER_", "PATH"] {
         assert_eq!(explain(name), None, "{name}");
     }
+}
+
+#[test]
+fn a_slip_finds_the_key_and_a_part_finds_those_it_is_in() {
+    assert_eq!(meant("server.bnid"), ["server.bind"]);
+    assert_eq!(meant("ADMIN_RATE_WINDW"), ["ADMIN_RATE_WINDOW"]);
+    assert!(meant("prefix").contains(&"server.path_prefix".to_owned()));
+    assert_eq!(meant("server").len(), 8);
+    assert_eq!(meant(""), [""; 0]);
+    assert_eq!(meant("nothing.of.the.kind"), [""; 0]);
 }

@@ -1,0 +1,85 @@
+//! `sluice doctor`: is the gateway at this address well, for somebody who comes from here?
+//!
+//! It knows nothing but what any client may ask; it reads no configuration and no archive.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use sluice_upstream::{Destination, Visitor};
+
+use self::finding::{Finding, Outcome};
+use super::{Exit, block_on, chain, print, tell};
+
+mod checkup;
+mod finding;
+mod socket;
+
+/// Longest wait for any answer but a model's.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The variable that a token is taken from.
+const TOKEN: &str = "SLUICE_TOKEN";
+
+/// Whom to ask, and what.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    /// Address of the gateway, path prefix included: `https://chat.example/chatbox`.
+    #[arg(value_name = "URL")]
+    url: String,
+    /// A user's token, for what needs one. The variable `SLUICE_TOKEN` keeps it out of the list of processes.
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// The model to ask. Without it `echo` is, if there is one, else the first that the token may use.
+    #[arg(long, value_name = "ID")]
+    model: Option<String>,
+    /// Asks for health and readiness only: enough for the health check of a container.
+    #[arg(long)]
+    health: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints one line a check. The exit code is that of the worst.
+pub(crate) fn run(asked: &Asked) -> ExitCode {
+    let at = match Destination::parse(&asked.url) {
+        Ok(at) => at,
+        Err(error) => {
+            tell(format_args!("{}: {}", asked.url, chain(&error)));
+            return Exit::Configuration.into();
+        }
+    };
+    let token = token(asked);
+    let visitor = match Visitor::new(at, token.as_deref(), PATIENCE) {
+        Ok(visitor) => visitor,
+        Err(error) => {
+            tell(chain(&error));
+            return Exit::Internal.into();
+        }
+    };
+    let mut worst = Outcome::Fine;
+    let mut report = |finding: Finding| {
+        worst = worst.max(finding.outcome);
+        if asked.json { print(finding.json()) } else { print(finding) }
+    };
+    let looked = block_on(async {
+        let is_there = checkup::health(&visitor, &mut report).await;
+        if is_there && !asked.health {
+            checkup::client(&visitor, token.is_some(), asked.model.as_deref(), &mut report).await;
+        }
+    });
+    match (looked, worst) {
+        (Err(exit), _) => exit,
+        (Ok(()), Outcome::Fine | Outcome::NotAsked) => ExitCode::SUCCESS,
+        (Ok(()), Outcome::Worrying) => Exit::Worrying.into(),
+        (Ok(()), Outcome::Failed) => Exit::Unavailable.into(),
+    }
+}
+
+/// The token to come with. An empty one is none.
+#[expect(clippy::disallowed_methods, reason = "a caller's token is no configuration")]
+fn token(asked: &Asked) -> Option<String> {
+    let token = asked.token.clone().or_else(|| std::env::var(TOKEN).ok())?;
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+}
