@@ -1,6 +1,9 @@
 //! A chat client over one WebSocket.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -91,17 +94,38 @@ impl Dial {
         self
     }
 
-    async fn stream(&self) -> TcpStream {
+    async fn stream(&self) -> io::Result<TcpStream> {
         let address = self.address.parse().expect("an address and a port");
         let socket = TcpSocket::new_v4().expect("a socket");
         if self.narrow {
             socket.set_recv_buffer_size(NARROW).expect("a size that any kernel takes");
         }
-        socket.connect(address).await.expect("the gateway listens")
+        socket.connect(address).await
     }
 
     /// Connects and reads the greeting.
     pub async fn open(self) -> Result<Client, Refusal> {
+        match self.attempt().await {
+            Ok(opened) => opened,
+            Err(error) => panic!("neither opened nor refused: {error}"),
+        }
+    }
+
+    /// Tries until somebody answers and lets it in, as a client does whose gateway is away for a moment.
+    pub async fn open_when_back(&self) -> Client {
+        patiently("the gateway to be back", async {
+            loop {
+                if let Ok(Ok(client)) = self.attempt().await {
+                    return client;
+                }
+                tokio::task::yield_now().await; // nobody tells that it is back
+            }
+        })
+        .await
+    }
+
+    /// Connects, if there is anybody.
+    async fn attempt(&self) -> Result<Result<Client, Refusal>, Error> {
         let query = self.query.join("&");
         let mut request = Request::builder()
             .uri(format!("ws://{}/chatbox/ws?{query}", self.address))
@@ -116,16 +140,17 @@ impl Dial {
             request = request.header(name, value);
         }
         let request = request.body(()).expect("a request that can be written");
-        let stream = self.stream().await;
+        let stream = self.stream().await?;
         let opened = patiently("the upgrade", client_async(request, stream)).await;
         let (socket, response) = match opened {
             Ok(opened) => opened,
             Err(Error::Http(response)) => {
                 let status = response.status().as_u16();
                 let body = response.body().clone().unwrap_or_default();
-                return Err(Refusal { status, body: String::from_utf8_lossy(&body).into_owned() });
+                let body = String::from_utf8_lossy(&body).into_owned();
+                return Ok(Err(Refusal { status, body }));
             }
-            Err(error) => panic!("neither opened nor refused: {error}"),
+            Err(error) => return Err(error),
         };
         let protocol = response.headers().get("Sec-WebSocket-Protocol");
         let protocol = protocol.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
@@ -137,8 +162,11 @@ impl Dial {
             heard: BTreeMap::new(),
         };
         client.greeting = client.next_frame().await;
+        if client.greeting.get("closed").is_some() {
+            return Err(Error::ConnectionClosed);
+        }
         assert_eq!(client.greeting["type"], "connection_status", "{}", client.greeting);
-        Ok(client)
+        Ok(Ok(client))
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Reply {
 }
 
 impl Call {
-    pub(crate) fn new(address: &str, method: &str, path: &str) -> Self {
+    /// Prepares one to `address`; `path` is complete, prefix included.
+    pub fn new(address: &str, method: &str, path: &str) -> Self {
         Self {
             address: address.to_owned(),
             method: method.to_owned(),

@@ -49,5 +49,6 @@ mod stop;
 mod streaming;
 mod stuck;
 mod unicode;
+mod upgrade;
 mod usage;
 mod vendors;
