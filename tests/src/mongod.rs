@@ -1,13 +1,14 @@
-//! A real `mongod`, as `cargo sluice` fetches it: a replica set of one, in a folder of its own.
+//! A real `mongod`, as `cargo sluice` fetches it, in a folder of its own: a replica set of one, or a server that is in none.
 
 use std::{
     env,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
+use mongodb::{Client, bson::doc};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -22,6 +23,7 @@ use crate::patiently;
 pub struct Mongod {
     folder: TempDir,
     port: u16,
+    replicates: bool,
     child: Child,
 }
 
@@ -33,18 +35,29 @@ impl Mongod {
 
     /// Starts one on a free port, alone in its replica set.
     pub async fn start() -> Self {
+        let server = Self::launch(true).await;
+        initiate(server.port).await;
+        server
+    }
+
+    /// Starts one on a free port that is in no replica set.
+    pub async fn standalone() -> Self {
+        Self::launch(false).await
+    }
+
+    async fn launch(replicates: bool) -> Self {
         let folder = TempDir::new().expect("a folder for the test");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
-        let child = launch(&folder, port).await;
-        initiate(port);
-        Self { folder, port, child }
+        let child = launch(&folder, port, replicates).await;
+        Self { folder, port, replicates, child }
     }
 
     /// Its address.
     pub fn address(&self) -> String {
-        format!("mongodb://127.0.0.1:{}/?replicaSet=alone", self.port)
+        let set = if self.replicates { "?replicaSet=alone" } else { "" };
+        format!("mongodb://127.0.0.1:{}/{set}", self.port)
     }
 
     /// Sends SIGKILL and waits for the end.
@@ -55,7 +68,7 @@ impl Mongod {
 
     /// Starts it again on the same data, after [`Mongod::kill`].
     pub async fn start_again(&mut self) {
-        self.child = launch(&self.folder, self.port).await;
+        self.child = launch(&self.folder, self.port, self.replicates).await;
     }
 
     /// Sends any signal.
@@ -77,12 +90,13 @@ fn program() -> Option<PathBuf> {
 }
 
 /// Starts the process and waits until it takes connections.
-async fn launch(folder: &TempDir, port: u16) -> Child {
+async fn launch(folder: &TempDir, port: u16, replicates: bool) -> Child {
     let mut child = Command::new(program().expect("asked before"))
         .arg("--dbpath")
         .arg(folder.path())
         .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--nounixsocket"])
-        .args(["--replSet", "alone", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25"])
+        .args(if replicates { &["--replSet", "alone", "--oplogSize", "64"][..] } else { &[] })
+        .args(["--wiredTigerCacheSizeGB", "0.25"])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -107,45 +121,12 @@ async fn launch(folder: &TempDir, port: u16) -> Child {
     child
 }
 
-/// Makes it the only member of its replica set: one message of its protocol, written by hand, since
-/// these tests have no driver.
-fn initiate(port: u16) {
-    let host = format!("127.0.0.1:{port}");
-    let member = document(&[(0x10, "_id", &0_i32.to_le_bytes()), (0x02, "host", &text(&host))]);
-    let members = document(&[(0x03, "0", &member)]);
-    let config = document(&[(0x02, "_id", &text("alone")), (0x04, "members", &members)]);
-    let command = document(&[(0x03, "replSetInitiate", &config), (0x02, "$db", &text("admin"))]);
-    let length = i32::try_from(16 + 5 + command.len()).expect("short");
-    let mut message = Vec::new();
-    // Length, id, answer to, kind (a message), flags, then one section with one document.
-    for number in [length, 1, 0, 2013, 0] {
-        message.extend(number.to_le_bytes());
-    }
-    message.push(0);
-    message.extend(command);
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("it takes connections");
-    socket.write_all(&message).expect("sent");
-    let mut answer = [0; 64];
-    let read = socket.read(&mut answer).expect("an answer");
-    // `ok` is a floating number, and one.
-    let fine = [&b"\x01ok\0"[..], &1_f64.to_le_bytes()].concat();
-    assert!(answer[..read].windows(fine.len()).any(|part| part == fine), "not initiated");
-}
-
-fn document(fields: &[(u8, &str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (kind, name, value) in fields {
-        body.push(*kind);
-        body.extend(name.as_bytes());
-        body.push(0);
-        body.extend(*value);
-    }
-    body.push(0);
-    let length = i32::try_from(body.len() + 4).expect("short");
-    [&length.to_le_bytes()[..], &body].concat()
-}
-
-fn text(text: &str) -> Vec<u8> {
-    let length = i32::try_from(text.len() + 1).expect("short");
-    [&length.to_le_bytes()[..], text.as_bytes(), b"\0"].concat()
+/// Makes it the only member of its replica set.
+async fn initiate(port: u16) {
+    let address = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+    let client = Client::with_uri_str(address).await.expect("an address");
+    let member = doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
+    let config = doc! { "_id": "alone", "members": [member] };
+    let admin = client.database("admin");
+    admin.run_command(doc! { "replSetInitiate": config }).await.expect("initiated");
 }

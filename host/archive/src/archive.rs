@@ -16,9 +16,10 @@ use tokio::task::spawn_blocking;
 
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
+use crate::import::{Conversation, Imported, LARGEST};
 use crate::mark::Mark;
 use crate::message::{
-    Answer, Appended, ClientKey, Digest, Known, NewMessage, Outcome, StoredMessage,
+    Answer, Appended, ClientKey, Digest, Known, NewMessage, Outcome, StoredMessage, metadata_text,
 };
 use crate::mongodb::{DatabaseSettings, MongoDb};
 use crate::reseal::{self, Resealed};
@@ -135,6 +136,32 @@ impl Archive {
         };
         told(done);
         Ok(done)
+    }
+
+    /// Puts a conversation of another program in, or what of it is not in yet. Of one that is there
+    /// already only messages are added: its name, its share and everything else are as its owner left
+    /// them. Messages that no row can hold are left out.
+    ///
+    /// Not while a gateway has the archive. Cut off, it may be called again.
+    pub async fn import(&self, mut conversation: Conversation) -> Result<Imported, StoreError> {
+        let id = conversation.id.clone();
+        conversation.name = sealed_name(&self.keys, &id, conversation.name.as_deref())?;
+        let mut too_large = Vec::new();
+        let mut messages = Vec::with_capacity(conversation.messages.len());
+        for mut message in conversation.messages {
+            let seq = message.seq;
+            message.text = self.keys.seal(Place::Text(&id, seq), &message.text)?;
+            let place = Place::Metadata(&id, seq);
+            message.metadata = self.keys.seal_metadata(place, message.metadata)?;
+            let metadata = metadata_text(&message.metadata).map_or(0, |text| text.len());
+            if message.text.len() + metadata > LARGEST {
+                too_large.push(seq);
+            } else {
+                messages.push(message);
+            }
+        }
+        conversation.messages = messages;
+        Ok(Imported { became: ask!(self.import(conversation))?, too_large })
     }
 
     /// Waits for a MongoDB, takes it over from a gateway that is gone, and brings it to today's

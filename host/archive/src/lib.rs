@@ -8,10 +8,12 @@ mod audit;
 mod backup;
 mod checkpoint;
 mod error;
+mod import;
 mod mark;
 mod message;
 mod mongodb;
 mod outbox;
+mod predecessor;
 mod reseal;
 mod reservation;
 mod review;
@@ -27,6 +29,7 @@ pub use archive::{Archive, Durability};
 pub use audit::{AuditEntry, AuditFilter, AuditPage};
 pub use backup::{Backup, BackupError, backup};
 pub use error::{AppendError, ChangeError, KeysError, OpenError, StoreError};
+pub use import::{Became, Conversation, Imported, PastMessage};
 pub use mark::Mark;
 pub use message::{
     Answer, Appended, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known, MAX_PAGE, Metadata,
@@ -36,6 +39,7 @@ pub use mongodb::{DatabaseSettings, Retry};
 pub use outbox::{
     Fate as ParcelFate, MAX_CHANNELS, MAX_WAITING, Notice, Parcel, Posted, Rate, Waiting,
 };
+pub use predecessor::{Cipher, Origin, OriginError, Past, Predecessor, Reason, Row, Rows};
 pub use reseal::Resealed;
 pub use reservation::{
     Claim, Counter, LAPSED_KEPT_MS, MAX_AMOUNT, MAX_CLAIMS, PARTS, ReserveError, Window,

@@ -9,6 +9,7 @@ mod checkpoint;
 mod collection;
 mod connect;
 mod field;
+mod import;
 mod lease;
 mod message;
 mod retry;
@@ -39,7 +40,8 @@ use tokio::time::timeout;
 use self::checkpoint::write_checkpoints;
 use self::collection::{MESSAGES, PREDECESSORS, PULSE, SESSIONS, VERSION};
 pub use self::connect::DatabaseSettings;
-use self::connect::{database, greet};
+use self::connect::database;
+pub(crate) use self::connect::greet;
 use self::lease::{Lease, LeaseError, keep};
 use self::message as messages;
 pub use self::retry::Retry;
@@ -49,6 +51,7 @@ use self::shared::{CannotCompact, OPERATIONS, Shared, TookTooLong, cause, stand_
 use self::unit::{DEADLINE, Stop, Unit};
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
+use crate::import::{Became, Conversation};
 use crate::mark::Mark;
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
 use crate::reseal::Batch;
@@ -59,7 +62,7 @@ use crate::session::{SessionCursor, StoredSession, Swept};
 use crate::tally::Totals;
 use crate::usage::CallUsage;
 
-/// Longest that figures over all sessions may take.
+/// Longest that figures over all sessions, or a whole conversation at once, may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An open database.
@@ -151,7 +154,7 @@ impl MongoDb {
         let theirs = database.list_collection_names().filter(doc! { "name": PREDECESSORS }).await;
         if theirs.is_ok_and(|names| !names.is_empty()) {
             tracing::info!(
-                "conversations of an earlier gateway are in the collection sessions of this database; they stay as they are"
+                "conversations of an earlier gateway are in the collection sessions of this database; sluice import takes them over"
             );
         }
         let shared = Arc::new(Shared::new(database, transactions, settings.retry, lease));
@@ -428,6 +431,23 @@ impl MongoDb {
     ) -> Result<bool, StoreError> {
         let _line = self.line(session).await?;
         atomically!(self, unit => sessions::delete_quiet(unit, session, before, now))
+    }
+
+    pub(crate) async fn import(&self, conversation: Conversation) -> Result<Became, StoreError> {
+        let shared: &Shared = &self.shared;
+        let _place = shared.enter_to_write().await?;
+        let _line = self.line(&conversation.id).await?;
+        let mut tries = Tries::new(shared.retry);
+        loop {
+            // Done in part it is taken up where it stopped.
+            let put = match timeout(PATIENCE, import::put(&shared.database, &conversation)).await {
+                Ok(put) => put,
+                Err(_) => Err(Stop::Store(unavailable(TookTooLong))),
+            };
+            if let ControlFlow::Break(result) = shared.judge(put, &mut tries).await {
+                break result;
+            }
+        }
     }
 
     pub(crate) async fn seal_keys(&self) -> Result<Vec<KeyId>, StoreError> {

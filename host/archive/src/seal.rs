@@ -38,6 +38,8 @@ const KEY_BYTES: usize = 32;
 pub struct Key {
     id: KeyId,
     root: Prk,
+    /// The bytes themselves as a key, as the predecessor used them.
+    itself: LessSafeKey,
 }
 
 /// Names a key without telling anything of it: eight hexadecimal digits of its hash.
@@ -93,7 +95,14 @@ impl Key {
         }
         let hash = digest(&SHA256, &[b"sluice key id ", bytes].concat());
         let id = hash.as_ref().iter().take(KeyId::LENGTH / 2).map(|byte| format!("{byte:02x}"));
-        Some(Self { id: KeyId(id.collect()), root: Prk::new_less_safe(HKDF_SHA256, bytes) })
+        let itself = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
+        let root = Prk::new_less_safe(HKDF_SHA256, bytes);
+        Some(Self { id: KeyId(id.collect()), root, itself })
+    }
+
+    /// The key underived, to open what the predecessor encrypted. Nothing is sealed with it.
+    pub(crate) fn itself(&self) -> &LessSafeKey {
+        &self.itself
     }
 
     /// Its name.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod column;
+mod import;
 mod lock;
 mod message;
 mod outbox;
@@ -39,6 +40,7 @@ use self::writer::inbox::Inbox;
 use self::writer::{Write, Writer};
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
+use crate::import::{Became, Conversation};
 use crate::mark::Mark;
 use crate::message::{Answer, Appended, Known, NewMessage, Outcome, StoredMessage};
 use crate::reseal::Batch;
@@ -303,6 +305,10 @@ impl Sqlite {
             sessions::sweep_quiet(connection, after.as_ref(), before, now, limit)
         })
         .await
+    }
+
+    pub(crate) async fn import(&self, conversation: Conversation) -> Result<Became, StoreError> {
+        self.write(move |connection| import::put(connection, &conversation)).await
     }
 
     pub(crate) async fn seal_keys(&self) -> Result<Vec<KeyId>, StoreError> {

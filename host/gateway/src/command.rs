@@ -11,6 +11,7 @@ use crate::settings::{self, Configured, Problems, Settings};
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod doctor;
+pub(crate) mod import;
 pub(crate) mod plugin;
 pub(crate) mod reseal;
 pub(crate) mod serve;
@@ -45,9 +46,13 @@ fn settings(files: &[PathBuf]) -> Result<Settings, ExitCode> {
 
 /// Reads files and environment.
 fn read(files: &[PathBuf]) -> Result<Configured, Problems> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    settings::load(files, environment)
+    settings::load(files, environment())
+}
+
+/// The variables of this process that are text.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// As [`settings()`], with what every key comes to.

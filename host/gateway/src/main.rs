@@ -89,6 +89,13 @@ enum Command {
         #[command(flatten)]
         config: ConfigFiles,
     },
+    /// Takes over the conversations of the gateway that came before. The gateway must not be running.
+    Import {
+        #[command(flatten)]
+        config: ConfigFiles,
+        #[command(flatten)]
+        wanted: command::import::Wanted,
+    },
     /// Looks at plugins.
     Plugin {
         #[command(subcommand)]
@@ -114,6 +121,7 @@ fn main() -> ExitCode {
         Command::Token { config, wanted } => command::token::run(&config.files, &wanted),
         Command::Backup { config, to } => command::backup::run(&config.files, &to),
         Command::Reseal { config } => command::reseal::run(&config.files),
+        Command::Import { config, wanted } => command::import::run(&config.files, &wanted),
         Command::Plugin { command } => command::plugin::run(&command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout());

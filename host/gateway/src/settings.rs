@@ -31,12 +31,14 @@ pub(crate) use self::effective::Effective;
 pub(crate) use self::extract::MAIL;
 pub(crate) use self::problem::{Problems, Warning};
 pub(crate) use self::secret::Secret;
+pub(crate) use self::secret::vault::Locked;
 pub(crate) use self::value::algorithm::Algorithm;
 pub(crate) use self::value::network::Network;
 pub(crate) use self::value::origins::Origins;
 pub(crate) use self::value::rate::Rate;
 
 use self::problem::Findings;
+use self::secret::vault::Vault;
 use self::sources::Sources;
 
 /// What the process runs on. [`load`] makes the only ones there are, so holding one proves that the checks passed.
@@ -338,6 +340,15 @@ pub(crate) fn load(
     } else {
         Err(Problems(findings.problems))
     }
+}
+
+/// Follows a secret that is written on the command line, as those of the configuration are: itself, `env:VAR` or
+/// `file:PATH`. `None` when nothing was written.
+pub(crate) fn open_secret(
+    written: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Option<Secret>, Locked> {
+    Vault::new(&environment.collect()).open(written)
 }
 
 /// Reads a duration as it is written in the configuration: `90s`, `1h30m`.

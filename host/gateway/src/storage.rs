@@ -36,6 +36,17 @@ impl StorageError {
     }
 }
 
+impl Storage {
+    /// For a command that must not run beside a gateway: a gateway that is alive keeps a database from it, also when both
+    /// are configured alike.
+    pub(crate) fn alone(mut self) -> Self {
+        if let Engine::MongoDb(database) = &mut self.engine {
+            database.instance.clear();
+        }
+        self
+    }
+}
+
 /// Opens it, and says once when nothing in it is sealed.
 pub(crate) async fn open(storage: Storage) -> Result<Archive, StorageError> {
     let Storage { engine, keys, retention: _ } = storage;

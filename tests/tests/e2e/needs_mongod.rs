@@ -2,6 +2,8 @@
 //!
 //! Not run where there is no `mongod`, and said so; with `CI=true` that is a failure.
 
+mod import;
+
 use std::env;
 
 use rand::RngExt as _;

@@ -4,6 +4,7 @@ mod answer;
 mod append;
 mod backup;
 mod commit;
+mod import;
 mod model;
 mod open;
 mod outbox;

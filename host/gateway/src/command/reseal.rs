@@ -19,7 +19,7 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
     telemetry::start(&settings.telemetry);
     let sealed = settings.storage.keys.current.is_some();
     let done = block_on(async {
-        let archive = storage::open(settings.storage).await?;
+        let archive = storage::open(settings.storage.alone()).await?;
         let bar = bar();
         let done = archive.reseal(|so_far| show(&bar, so_far)).await;
         bar.finish_and_clear();
