@@ -226,6 +226,38 @@ fn each_module_says_what_it_is_for() {
 }
 
 #[test]
+fn every_decision_has_its_number_and_its_line() {
+    let folder = "docs/decisions/";
+    let files = files();
+    let pages = files.iter().filter_map(|(path, text)| {
+        let name = path.strip_prefix(folder).filter(|name| *name != "README.md")?;
+        Some((name, text))
+    });
+    let pages: BTreeMap<_, _> = pages.collect();
+    let index = fs::read_to_string(root().join(folder).join("README.md")).expect("the index");
+
+    let listed = index.lines().filter(|line| line.starts_with("- ")).count();
+    assert_eq!(listed, pages.len());
+    for (number, (name, text)) in (1..).zip(pages) {
+        assert!(name.starts_with(&format!("{number:04}-")), "{name} is not number {number}");
+        let title =
+            text.lines().next().and_then(|line| line.strip_prefix(&format!("# {number}. ")));
+        let title = title.unwrap_or_else(|| unreachable!("{name} has a title with its number"));
+        let line = format!("- [{number}]({name}): {title}");
+        assert!(index.lines().any(|there| there.starts_with(&line)), "the index lacks: {line}");
+    }
+}
+
+#[test]
+fn the_changelog_begins_with_the_version_that_is_built() {
+    let changes = fs::read_to_string(root().join("CHANGELOG.md")).expect("a changelog");
+    let newest = changes.lines().find_map(|line| line.strip_prefix("## ")).unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+
+    assert!(newest.starts_with(&format!("{version},")), "{newest} is not {version}");
+}
+
+#[test]
 fn the_chat_page_stays_small() {
     let lines: usize = files()
         .iter()
