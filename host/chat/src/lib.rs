@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod history;
 pub mod id;
 pub mod log;
+pub mod policy;
 pub mod request;
 pub mod response_times;
 pub mod turn;

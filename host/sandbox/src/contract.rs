@@ -18,18 +18,39 @@ mod bindings {
     });
 }
 
+mod hooks {
+    //! Generated from `sdk/wit/0.1`: what policies export, each interface on its own.
+
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.1",
+        world: "policy-hooks",
+        exports: { default: async },
+        with: {
+            "sluice:plugin/types@0.1.0": super::bindings::sluice::plugin::types,
+            "sluice:plugin/chat@0.1.0": super::bindings::sluice::plugin::chat,
+        },
+    });
+}
+
 pub(crate) use bindings::exports::sluice::plugin::{lifecycle, provider};
 pub(crate) use bindings::sluice::plugin::{chat, http, log, types};
 pub(crate) use bindings::{ProviderPlugin, ProviderPluginPre};
+pub(crate) use hooks::exports::sluice::plugin::{
+    on_admin, on_connect, on_message, on_output, on_usage,
+};
+pub(crate) use hooks::sluice::plugin::policy_types;
 
 /// Package that every interface of the contract belongs to.
 const PACKAGE: &str = "sluice:plugin/";
 
-/// Interfaces that every provider exports.
-pub(crate) const EXPORTS: [&str; 2] = ["lifecycle", "provider"];
+/// The interface that every plugin exports.
+pub(crate) const LIFECYCLE: &str = "lifecycle";
+
+/// The interface that makes a plugin a provider.
+pub(crate) const PROVIDER: &str = "provider";
 
 /// Names a plugin may import. All but `log` hold types only.
-const IMPORTS: [&str; 4] = ["types", "chat", "http", "log"];
+const IMPORTS: [&str; 5] = ["types", "chat", "http", "policy-types", "log"];
 
 /// Version of the contract, as in `0.1.0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +99,49 @@ impl<'a> Interface<'a> {
     }
 }
 
+/// A place where policies are asked. Each is an interface of its own, and a policy exports those it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hook {
+    /// Before a connection is opened.
+    Connect,
+    /// Before a message is stored.
+    Message,
+    /// Before anything the model said is shown.
+    Output,
+    /// Before an administrator's action runs.
+    Admin,
+    /// After an answer.
+    Usage,
+}
+
+impl Hook {
+    /// Every hook, in the order in which a message meets them.
+    pub const ALL: [Self; 5] =
+        [Self::Connect, Self::Message, Self::Output, Self::Admin, Self::Usage];
+
+    /// The word in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Message => "message",
+            Self::Output => "output",
+            Self::Admin => "admin",
+            Self::Usage => "usage",
+        }
+    }
+
+    /// The interface.
+    pub(crate) fn interface(self) -> &'static str {
+        match self {
+            Self::Connect => "on-connect",
+            Self::Message => "on-message",
+            Self::Output => "on-output",
+            Self::Admin => "on-admin",
+            Self::Usage => "on-usage",
+        }
+    }
+}
+
 /// Names at a component's border, read from the component itself.
 #[derive(Debug)]
 pub(crate) struct Border {
@@ -88,6 +152,16 @@ pub(crate) struct Border {
 }
 
 impl Border {
+    /// Interfaces of the contract that it exports, whatever version.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = Interface<'_>> {
+        self.exports.iter().filter_map(|export| Interface::parse(export))
+    }
+
+    /// Whether it exports that interface.
+    pub(crate) fn exports(&self, name: &str) -> bool {
+        self.interfaces().any(|interface| interface.name == name)
+    }
+
     /// Reads it.
     pub(crate) fn of(component: &Component, engine: &Engine) -> Self {
         let ty = component.component_type();

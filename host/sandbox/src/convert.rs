@@ -2,4 +2,5 @@
 
 pub(crate) mod input;
 pub(crate) mod output;
+pub(crate) mod policy;
 pub(crate) mod question;

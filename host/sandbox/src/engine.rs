@@ -12,6 +12,14 @@ use crate::limits::Limits;
 /// Slots on top of the answers, for components on trial while every answer is taken.
 const SPARE_SLOTS: u32 = 4;
 
+/// Slots for calls of policies' hooks, which take microseconds each.
+pub(crate) const HOOK_SLOTS: u32 = 64;
+
+/// Slots for filters of answers, for so many answers: one each. A chain of several takes more, and then fewer answers have room.
+pub(crate) fn filter_slots(max_answers: u32) -> u32 {
+    max_answers
+}
+
 /// Core instances of one component. A small guest of the usual toolchain has three.
 const CORE_INSTANCES: u32 = 8;
 
@@ -61,7 +69,8 @@ fn language(config: &mut Config) {
 
 /// The pool: a ceiling, and memory that is used again.
 fn pool(max_answers: u32) -> PoolingAllocationConfig {
-    let slots = max_answers.saturating_add(SPARE_SLOTS);
+    let policies = filter_slots(max_answers).saturating_add(HOOK_SLOTS);
+    let slots = max_answers.saturating_add(policies).saturating_add(SPARE_SLOTS);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_memories(slots)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 
 use crate::call::Budget;
-use crate::contract::{chat, http, types};
+use crate::contract::{chat, http, policy_types, types};
 use crate::limits::Limits;
 use crate::log::{Journal, Lines};
 use crate::ticker::TICK;
@@ -55,6 +55,7 @@ impl Guest {
 impl types::Host for Guest {}
 impl chat::Host for Guest {}
 impl http::Host for Guest {}
+impl policy_types::Host for Guest {}
 
 /// Ticks that passed while the guest ran, against what it was given.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The sandbox: untrusted components in, typed answers out. Wasmtime and nothing else.
 //!
-//! A [`Sandbox`] checks and compiles components; a [`Provider`] is one that passed; an [`Answer`] is a fresh instance of it that
-//! lives as long as one chat answer. Everything a guest could do to its host is bounded here: time, memory, output, log lines.
+//! A [`Sandbox`] checks and compiles components; a [`Provider`] or a [`Policy`] is one that passed; an [`Answer`] is a fresh instance
+//! that lives as long as one chat answer, and so does a [`Filter`]; a hook of a policy has a fresh instance for each call. Everything a guest could do to its host is bounded here: time, memory, output, log lines.
 //!
 //! No sockets, no credentials, no clock of day, no retries, and no opinion on the order of inputs: that is the gateway's.
 
@@ -17,6 +17,7 @@ mod limits;
 mod load;
 mod log;
 mod plain;
+mod policy;
 mod provider;
 mod sandbox;
 mod siding;
@@ -25,9 +26,10 @@ mod ticker;
 pub use crate::answer::{Answer, Directive, Input, Output, Spent};
 pub use crate::cache::CacheError;
 pub use crate::call::{Budget, CallError};
-pub use crate::contract::ContractVersion;
+pub use crate::contract::{ContractVersion, Hook};
 pub use crate::digest::Digest;
 pub use crate::limits::Limits;
-pub use crate::load::LoadError;
+pub use crate::load::{LoadError, Plugin};
+pub use crate::policy::{Filter, Policy};
 pub use crate::provider::{Origin, Provider};
 pub use crate::sandbox::{Sandbox, SandboxSettings, StartError};

@@ -14,7 +14,11 @@ pub struct Limits {
     pub start: Duration,
     /// For each `step`.
     pub step: Duration,
-    /// For all calls of one answer together.
+    /// For each call of a policy's hook.
+    pub hook: Duration,
+    /// For each chunk that a policy filters.
+    pub window: Duration,
+    /// For all calls of one answer together, and for all of one filter.
     pub answer: Duration,
     /// Linear memory in bytes; at most [`Limits::MAX_MEMORY_BYTES`], more is cut to it.
     pub memory_bytes: usize,
@@ -45,6 +49,8 @@ impl Default for Limits {
             configure: Duration::from_millis(20),
             start: Duration::from_millis(50),
             step: Duration::from_millis(20),
+            hook: Duration::from_millis(10),
+            window: Duration::from_millis(5),
             answer: Duration::from_secs(10),
             memory_bytes: Self::MAX_MEMORY_BYTES,
             table_elements: 20_000,

@@ -1,4 +1,4 @@
-//! From bytes to a provider: everything that can be refused is refused here, before a user waits for an answer.
+//! From bytes to a plugin: everything that can be refused is refused here, before a user waits for an answer.
 //!
 //! Order matters: what is cheap and needs no trust comes first, the guest's own code runs last.
 
@@ -9,17 +9,19 @@ use sluice_chat::event::ProviderError;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::cache::Cache;
 use crate::call::CallError;
 use crate::contract::{
-    Border, ContractVersion, EXPORTS, Interface, ProviderPlugin, ProviderPluginPre,
+    Border, ContractVersion, Hook, Interface, LIFECYCLE, PROVIDER, ProviderPlugin,
+    ProviderPluginPre, policy_types,
 };
 use crate::digest::Digest;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
+use crate::policy::{Policy, PolicyPre, Rooms};
 use crate::provider::{Checked, Origin, Places, Provider};
 use crate::siding::Siding;
 
@@ -72,12 +74,17 @@ pub enum LoadError {
         /// The export that says so.
         export: String,
     },
-    /// It is no provider.
+    /// It is no plugin, or not of the kind that is needed here.
     #[error("the plugin does not export sluice:plugin/{missing}@{}", ContractVersion::HOST)]
     NoProvider {
         /// Name of the interface.
         missing: &'static str,
     },
+    /// It has none of the hooks that make a policy.
+    #[error(
+        "the plugin is no policy: it exports none of sluice:plugin/on-connect, on-message, on-output, on-admin and on-usage"
+    )]
+    NoPolicy,
     /// Its interfaces have the right names and the wrong shape.
     #[error("the plugin does not fit the contract")]
     Link(#[source] Box<dyn Error + Send + Sync>),
@@ -99,6 +106,10 @@ pub(crate) struct Bench {
     pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) siding: Arc<Siding>,
     pub(crate) places: Arc<Semaphore>,
+    /// For policies' hooks.
+    pub(crate) hooks: Arc<Semaphore>,
+    /// For policies' filters.
+    pub(crate) filters: Arc<Semaphore>,
 }
 
 /// What is asked to be loaded.
@@ -110,26 +121,85 @@ pub(crate) struct Order<'a> {
     pub(crate) settings: &'a str,
 }
 
+/// A plugin of either kind, checked and tried.
+#[derive(Debug, Clone)]
+pub enum Plugin {
+    /// It answers.
+    Provider(Provider),
+    /// It judges.
+    Policy(Policy),
+}
+
 impl Bench {
-    /// Checks, compiles, checks, tries.
+    /// Checks, compiles, checks, tries: a provider.
     pub(crate) async fn load(&self, order: Order<'_>) -> Result<Provider, LoadError> {
+        let compiled = self.compiled(&order).await?;
+        if !compiled.border.exports(PROVIDER) {
+            return Err(LoadError::NoProvider { missing: PROVIDER });
+        }
+        self.provider(order, compiled).await
+    }
+
+    /// The same for a policy.
+    pub(crate) async fn load_policy(&self, order: Order<'_>) -> Result<Policy, LoadError> {
+        let compiled = self.compiled(&order).await?;
+        self.policy(order, compiled).await
+    }
+
+    /// The same for whichever it is.
+    pub(crate) async fn load_plugin(&self, order: Order<'_>) -> Result<Plugin, LoadError> {
+        let compiled = self.compiled(&order).await?;
+        if Hook::ALL.iter().any(|hook| compiled.border.exports(hook.interface())) {
+            self.policy(order, compiled).await.map(Plugin::Policy)
+        } else if compiled.border.exports(PROVIDER) {
+            self.provider(order, compiled).await.map(Plugin::Provider)
+        } else {
+            Err(LoadError::NoProvider { missing: PROVIDER })
+        }
+    }
+
+    /// Everything that is the same for all kinds.
+    async fn compiled(&self, order: &Order<'_>) -> Result<Compiled, LoadError> {
         check_bytes(order.bytes)?;
         let bytes = order.bytes.to_vec();
         let pin = order.pin.copied();
         let bench = self.clone();
-        let compiled = spawn_blocking(move || {
+        spawn_blocking(move || {
             let digest = check_digest(&bytes, pin)?;
             let (component, origin) = bench.compile(&bytes, &digest)?;
             let border = Border::of(&component, &bench.engine);
             let contract = check_border(&border)?;
-            let pre = link(&bench.engine, &component).map_err(LoadError::Link)?;
-            Ok(Compiled { digest, origin, border, contract, pre })
+            Ok(Compiled { digest, origin, border, contract, component })
         })
         .await
         // A panic of the compiler, most likely; it ends here.
-        .map_err(|error| LoadError::Compile(error.into()))??;
+        .map_err(|error| LoadError::Compile(error.into()))?
+    }
 
-        let provider = Provider::new(Checked {
+    async fn provider(&self, order: Order<'_>, compiled: Compiled) -> Result<Provider, LoadError> {
+        let pre = link(&self.engine, &compiled.component)
+            .and_then(|pre| Ok(ProviderPluginPre::new(pre)?))
+            .map_err(LoadError::Link)?;
+        let provider = Provider::new(self.checked(order, compiled, pre));
+        tried(provider.trial().await)?;
+        Ok(provider)
+    }
+
+    async fn policy(&self, order: Order<'_>, compiled: Compiled) -> Result<Policy, LoadError> {
+        if !Hook::ALL.iter().any(|hook| compiled.border.exports(hook.interface())) {
+            return Err(LoadError::NoPolicy);
+        }
+        let pre = link(&self.engine, &compiled.component)
+            .and_then(|pre| Ok(PolicyPre::new(pre, &compiled.border)?))
+            .map_err(LoadError::Link)?;
+        let rooms = Rooms { hooks: Arc::clone(&self.hooks), filters: Arc::clone(&self.filters) };
+        let policy = Policy::new(self.checked(order, compiled, pre), rooms);
+        tried(policy.trial().await)?;
+        Ok(policy)
+    }
+
+    fn checked<P>(&self, order: Order<'_>, compiled: Compiled, pre: P) -> Checked<P> {
+        Checked {
             name: order.name.to_owned(),
             digest: compiled.digest,
             contract: compiled.contract,
@@ -143,14 +213,9 @@ impl Bench {
             },
             limits: Arc::new(order.limits),
             engine: self.engine.clone(),
-            pre: compiled.pre,
+            pre,
             journal: Arc::new(Journal::new(order.name)),
             siding: Arc::clone(&self.siding),
-        });
-        match provider.trial().await {
-            Ok(()) => Ok(provider),
-            Err(CallError::Refused(error)) => Err(LoadError::Settings { error }),
-            Err(error) => Err(LoadError::Trial(error)),
         }
     }
 
@@ -178,7 +243,21 @@ struct Compiled {
     origin: Origin,
     border: Border,
     contract: ContractVersion,
-    pre: ProviderPluginPre<Guest>,
+    component: Component,
+}
+
+/// What a trial says of a plugin.
+fn tried(trial: Result<(), CallError>) -> Result<(), LoadError> {
+    trial.map_err(|error| match error {
+        CallError::Refused(error) => LoadError::Settings { error },
+        error @ (CallError::Busy
+        | CallError::TimedOut(_)
+        | CallError::OutOfMemory
+        | CallError::Trapped { .. }
+        | CallError::TooMuchOutput
+        | CallError::Malformed(_)
+        | CallError::Poisoned) => LoadError::Trial(error),
+    })
 }
 
 /// What the first bytes say.
@@ -206,34 +285,30 @@ fn check_digest(bytes: &[u8], pin: Option<Digest>) -> Result<Digest, LoadError> 
     }
 }
 
-/// Whether it is a provider of a contract that we speak, and wants nothing else of us.
+/// Whether it is a plugin of a contract that we speak, and wants nothing else of us.
 fn check_border(border: &Border) -> Result<ContractVersion, LoadError> {
     let mut contract = None;
     let ours = border.exports.iter().filter_map(|export| Some((export, Interface::parse(export)?)));
-    let mut seen = Vec::new();
     for (export, interface) in ours {
         if !interface.version.runs_on(&ContractVersion::HOST) {
             return Err(LoadError::OtherContract { export: export.clone() });
         }
-        seen.push(interface.name);
         contract = Some(interface.version);
     }
     if let Some(import) = border.forbidden.first() {
         return Err(LoadError::ForbiddenImport { import: import.clone() });
     }
-    if let Some(missing) = EXPORTS.into_iter().find(|name| !seen.contains(name)) {
-        return Err(LoadError::NoProvider { missing });
-    }
-    Ok(contract.expect("the exports looked for are of the contract"))
+    let missing = LoadError::NoProvider { missing: LIFECYCLE };
+    contract.filter(|_| border.exports(LIFECYCLE)).ok_or(missing)
 }
 
 /// Joins its imports to ours. Wasmtime compares shapes here and, of variants and records, only when it is tried.
 fn link(
     engine: &Engine,
     component: &Component,
-) -> Result<ProviderPluginPre<Guest>, Box<dyn Error + Send + Sync>> {
+) -> Result<InstancePre<Guest>, Box<dyn Error + Send + Sync>> {
     let mut linker = Linker::new(engine);
     ProviderPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-    let pre = linker.instantiate_pre(component)?;
-    Ok(ProviderPluginPre::new(pre)?)
+    policy_types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+    Ok(linker.instantiate_pre(component)?)
 }

@@ -31,10 +31,10 @@ pub enum Origin {
 
 /// A provider plugin. Cheap to clone; clones are one plugin.
 #[derive(Debug, Clone)]
-pub struct Provider(Arc<Checked>);
+pub struct Provider(Arc<Checked<ProviderPluginPre<Guest>>>);
 
 /// What loading made of a component.
-pub(crate) struct Checked {
+pub(crate) struct Checked<P> {
     pub(crate) name: String,
     pub(crate) digest: Digest,
     pub(crate) contract: ContractVersion,
@@ -44,7 +44,7 @@ pub(crate) struct Checked {
     pub(crate) settings: String,
     pub(crate) limits: Arc<Limits>,
     pub(crate) engine: Engine,
-    pub(crate) pre: ProviderPluginPre<Guest>,
+    pub(crate) pre: P,
     pub(crate) journal: Arc<Journal>,
     pub(crate) places: Places,
     pub(crate) siding: Arc<Siding>,
@@ -72,7 +72,7 @@ impl Places {
     }
 }
 
-impl fmt::Debug for Checked {
+impl<P> fmt::Debug for Checked<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checked")
             .field("name", &self.name)
@@ -82,7 +82,7 @@ impl fmt::Debug for Checked {
 }
 
 impl Provider {
-    pub(crate) fn new(checked: Checked) -> Self {
+    pub(crate) fn new(checked: Checked<ProviderPluginPre<Guest>>) -> Self {
         Self(Arc::new(checked))
     }
 
@@ -141,7 +141,15 @@ impl Provider {
     }
 }
 
-impl Checked {
+impl<P> Checked<P> {
+    /// What each instance is told first.
+    pub(crate) fn context(&self, now: Instant, seed: u64) -> lifecycle::Context {
+        let settings = self.settings.clone();
+        lifecycle::Context { settings, now: now.0, seed, host: HOST.to_owned() }
+    }
+}
+
+impl Checked<ProviderPluginPre<Guest>> {
     async fn instance(
         &self,
         place: Option<Place>,
@@ -155,12 +163,7 @@ impl Checked {
             Ok(plugin) => plugin,
             Err(error) => return Err(CallError::new(store.data(), error)),
         };
-        let context = lifecycle::Context {
-            settings: self.settings.clone(),
-            now: now.0,
-            seed,
-            host: HOST.to_owned(),
-        };
+        let context = self.context(now, seed);
         match plugin.sluice_plugin_lifecycle().call_configure(&mut store, &context).await {
             Ok(configured) => {
                 configured.map_err(|error| CallError::Refused(provider_error(error)))?;

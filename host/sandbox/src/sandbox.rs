@@ -7,9 +7,10 @@ use tokio::sync::Semaphore;
 
 use crate::cache::{Cache, CacheError};
 use crate::digest::Digest;
-use crate::engine::engine;
+use crate::engine::{HOOK_SLOTS, engine, filter_slots};
 use crate::limits::Limits;
-use crate::load::{Bench, LoadError, Order};
+use crate::load::{Bench, LoadError, Order, Plugin};
+use crate::policy::Policy;
 use crate::provider::Provider;
 use crate::siding::Siding;
 
@@ -66,13 +67,14 @@ impl Sandbox {
             None => None,
         };
         let siding = Siding::start(engine.clone()).map_err(StartError::Threads)?;
-        let places = usize::try_from(max_answers)
-            .map_or(Semaphore::MAX_PERMITS, |most| most.min(Semaphore::MAX_PERMITS));
+        let places = room_for(max_answers);
         let bench = Bench {
             engine,
             cache,
             siding: Arc::new(siding),
             places: Arc::new(Semaphore::new(places)),
+            hooks: Arc::new(Semaphore::new(HOOK_SLOTS as usize)),
+            filters: Arc::new(Semaphore::new(room_for(filter_slots(max_answers)))),
         };
         Ok(Self { bench })
     }
@@ -81,6 +83,30 @@ impl Sandbox {
     pub fn instances(&self) -> usize {
         let pool = self.bench.engine.pooling_allocator_metrics();
         pool.map_or(0, |pool| usize::try_from(pool.component_instances()).unwrap_or(usize::MAX))
+    }
+
+    /// Loads a policy, as [`Sandbox::load`] does a provider.
+    pub async fn load_policy(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        pin: Option<&Digest>,
+        limits: Limits,
+        settings_json: &str,
+    ) -> Result<Policy, LoadError> {
+        self.bench.load_policy(Order { name, bytes, pin, limits, settings: settings_json }).await
+    }
+
+    /// Loads a plugin of whichever kind it is. One that could be both is a policy.
+    pub async fn load_plugin(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        pin: Option<&Digest>,
+        limits: Limits,
+        settings_json: &str,
+    ) -> Result<Plugin, LoadError> {
+        self.bench.load_plugin(Order { name, bytes, pin, limits, settings: settings_json }).await
     }
 
     /// Checks a component, compiles it off the runtime, and tries it once with its settings (at time zero).
@@ -97,4 +123,9 @@ impl Sandbox {
     ) -> Result<Provider, LoadError> {
         self.bench.load(Order { name, bytes, pin, limits, settings: settings_json }).await
     }
+}
+
+/// A number of places as a semaphore counts them.
+fn room_for(slots: u32) -> usize {
+    usize::try_from(slots).map_or(Semaphore::MAX_PERMITS, |most| most.min(Semaphore::MAX_PERMITS))
 }

@@ -56,7 +56,9 @@ pub(crate) enum ComponentError {
     #[error("it imports {}, and a plugin may import nothing but sluice:plugin/log", .0.join(", "))]
     ForbiddenImports(Vec<String>),
     /// It exports none of the plugin interfaces.
-    #[error("it exports no plugin interface; did you forget `sluice_sdk::export_provider!`?")]
+    #[error(
+        "it exports no plugin interface; did you forget `sluice_sdk::provider!` or `sluice_sdk::policy!`?"
+    )]
     NoKind,
     /// A file could not be read or written.
     #[error("{} cannot be read or written", .file.display())]
@@ -139,7 +141,7 @@ fn kind_of_export(name: &str) -> Option<Kind> {
     let interface = name.strip_prefix("sluice:plugin/")?.split('@').next()?;
     match interface {
         "provider" => Some(Kind::Provider),
-        "policy" => Some(Kind::Policy),
+        "on-connect" | "on-message" | "on-output" | "on-admin" | "on-usage" => Some(Kind::Policy),
         "notifier" => Some(Kind::Notifier),
         _ => None,
     }

@@ -1,5 +1,7 @@
 //! Joins an [`Answer`] to the generated bindings. Only the macros name what is here.
 
+mod policy;
+
 use std::{
     any::Any,
     cell::{OnceCell, RefCell},
@@ -7,9 +9,13 @@ use std::{
     rc::Rc,
 };
 
+pub use policy::{ExportedPolicy, RunningFilter};
+
+use serde::de::DeserializeOwned;
+
 use crate::{
     Answer, ChatRequest, Context, Error, Input, Output, Plugin,
-    bindings::exports::sluice::plugin::{lifecycle, provider},
+    bindings::{exports::sluice::plugin::lifecycle, provider::exports::sluice::plugin::provider},
 };
 
 /// The component that a plugin is exported as.
@@ -32,14 +38,27 @@ type SettingsOf<P> = <<P as Plugin>::Answer as Answer>::Settings;
 
 impl<P: Plugin> lifecycle::Guest for Exported<P> {
     fn configure(told: lifecycle::Context) -> Result<(), Error> {
-        report_panics();
-        let context = Context::<SettingsOf<P>>::from_host(told)?;
-        // The contract has it called once; a second call changes nothing.
-        CONTEXT.with(|slot| {
-            slot.get_or_init(|| Rc::new(context));
-        });
-        Ok(())
+        configure::<SettingsOf<P>>(told)
     }
+}
+
+/// Keeps what the host told.
+fn configure<S: DeserializeOwned + Default + 'static>(
+    told: lifecycle::Context,
+) -> Result<(), Error> {
+    report_panics();
+    let context = Context::<S>::from_host(told)?;
+    // The contract has it called once; a second call changes nothing.
+    CONTEXT.with(|slot| {
+        slot.get_or_init(|| Rc::new(context));
+    });
+    Ok(())
+}
+
+/// What the host told.
+fn context<S: 'static>() -> Rc<Context<S>> {
+    let context = CONTEXT.with(|slot| slot.get().cloned()).expect("configured first");
+    context.downcast().expect("one plugin in a component")
 }
 
 impl<P: Plugin + 'static> provider::Guest for Exported<P> {
@@ -48,9 +67,7 @@ impl<P: Plugin + 'static> provider::Guest for Exported<P> {
 
 impl<A: Answer> provider::GuestAnswer for Running<A> {
     fn new() -> Self {
-        let context = CONTEXT.with(|slot| slot.get().cloned()).expect("configured first");
-        let cx = context.downcast().expect("one plugin in a component");
-        Self { cx, answer: RefCell::default() }
+        Self { cx: context(), answer: RefCell::default() }
     }
 
     fn start(&self, chat: ChatRequest) -> Output {
@@ -79,7 +96,8 @@ macro_rules! __export {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::export::Exported<$plugin>;
-    $crate::bindings::export_plugin!(Exported with_types_in $crate::bindings);
+            $crate::bindings::export_lifecycle!(Exported with_types_in $crate::bindings);
+            $crate::bindings::provider::export_provider!(Exported with_types_in $crate::bindings::provider);
         };
     };
 }

@@ -108,30 +108,45 @@ mod head;
 mod http_date;
 pub mod log;
 mod machine;
+mod policy;
 mod provider;
 mod request;
 mod retry_after;
 mod told;
 mod usage;
+mod who;
 
 pub use answer::{Answer, Plugin};
 pub use bindings::{
-    exports::sluice::plugin::provider::{Directive, Input, Output},
-    sluice::plugin::{
+    admin::exports::sluice::plugin::on_admin::AdminAction,
+    connect::sluice::plugin::policy_types::{
+        Decision, Denial, Effect, Principal, Reservation, Scope, Subject, Verdict, Window,
+    },
+    message::exports::sluice::plugin::on_message::{Edit, ResultOfMessage as MessageDecision},
+    output::exports::sluice::plugin::on_output::{Channel, Judged, OutputVerdict, Span},
+    provider::exports::sluice::plugin::provider::{Directive, Input, Output},
+    provider::sluice::plugin::{
         chat::{
             BlobRef, ChatEvent, ChatRequest, Content, FinishReason, FunctionDef, Message,
             OutputFormat, Part, Reasoning, Role, SchemaFormat, ToolCall, ToolChoice, ToolContent,
             ToolDef, ToolDelta, ToolResult,
         },
         http::{Auth, Body, Frame, Framing, Head, Method, Piece, Request, TransportFailure},
-        types::{ErrorKind, Extra, Field, PluginError as Error, RetryHint, Usage},
+    },
+    sluice::plugin::types::{ErrorKind, Extra, Field, PluginError as Error, RetryHint, Usage},
+    usage::exports::sluice::plugin::on_usage::{
+        Outcome, ResultOfUsage as UsageDecision, Settlement,
     },
 };
 pub use body::{JsonArray, JsonBody, JsonObject};
 pub use context::Context;
 pub use events::Events;
 pub use machine::Machine;
+pub use policy::{
+    Filtering, Hooks, Judge, OnAdmin, OnConnect, OnMessage, OnOutput, OnUsage, Policy,
+};
 pub use provider::{Flow, Provider};
 pub use request::DEFAULT_ENDPOINT;
 pub use request::DEFAULT_SCHEME;
 pub use retry_after::retry_after_ms;
+pub use who::{Network, When, Who};
