@@ -13,14 +13,20 @@ use std::sync::OnceLock;
 use wit_component::ComponentEncoder;
 
 /// Packages to build, and what their components are called.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("guest-chatty", "chatty"),
     ("guest-count", "count"),
+    ("guest-doorman", "doorman"),
     ("guest-flood", "flood"),
     ("guest-hoard", "hoard"),
+    ("guest-judge", "judge"),
     ("guest-spin", "spin"),
     ("guest-trap", "trap"),
+    ("sluice-access", "access"),
+    ("sluice-admin-rules", "admin-rules"),
+    ("sluice-budget", "budget"),
     ("sluice-echo", "echo"),
+    ("sluice-guard", "guard"),
 ];
 
 /// The component of that guest.

@@ -6,6 +6,7 @@ mod echoing;
 mod endless;
 mod greedy;
 mod isolated;
+mod judging;
 mod loaded;
 mod talkative;
 

@@ -1,0 +1,127 @@
+//! Looks for what should not pass, in what users write and in what models say: e-mail addresses, telephone and card numbers, keys,
+//! and patterns of one's own. What is found is replaced, or refused.
+//!
+//! Of what a model says it holds back what may still become something to find, and nothing more: wherever a text is cut into
+//! pieces, the same comes out.
+
+mod card;
+mod patterns;
+mod settings;
+
+use std::mem;
+
+use sluice_sdk::{
+    Channel, ChatRequest, Content, Context, Denial, Effect, Judged, Message, MessageDecision,
+    OnMessage, OnOutput, Policy, Role, Span, Subject,
+};
+
+use crate::patterns::{Found, Patterns, Scanner};
+pub use crate::settings::Settings;
+
+/// Filters one answer.
+#[derive(Debug, Default)]
+pub struct Guard {
+    /// Made when the first piece comes.
+    scanner: Option<Scanner>,
+    /// The character before what is held back, as it was said, of each channel: whether a number begins depends on it.
+    before: Vec<(Channel, String)>,
+    /// How often something was replaced.
+    replaced: u32,
+}
+
+impl Policy for Guard {
+    type Settings = Settings;
+}
+
+impl OnMessage for Guard {
+    fn on_message(cx: &Context<Settings>, _: &Subject, chat: &ChatRequest) -> MessageDecision {
+        let newest = chat.messages.iter().rfind(|message| message.role == Role::User);
+        let Some(newest) = newest.filter(|_| cx.settings.input) else {
+            return MessageDecision::allow();
+        };
+        match cleaned(&cx.settings.patterns, newest) {
+            Err(denial) => MessageDecision::deny(denial),
+            Ok((_, 0)) => MessageDecision::allow(),
+            Ok((message, count)) => MessageDecision::allow()
+                .replace_last_message(message)
+                .with_label("guard.replaced", count.to_string()),
+        }
+    }
+}
+
+/// The message without what should not pass, and how much that was.
+fn cleaned(patterns: &Patterns, message: &Message) -> Result<(Message, usize), Denial> {
+    let mut scanner = patterns.scanner();
+    let (mut message, mut count) = (message.clone(), 0);
+    for part in &mut message.parts {
+        let Content::Text(text) = &mut part.content else { continue };
+        let found = patterns.scan(&mut scanner, text, 0, true).found;
+        if let Some(denial) = found.iter().find_map(|found| patterns.denial(found)) {
+            return Err(denial);
+        }
+        count += found.len();
+        for Found { range, pattern } in found.into_iter().rev() {
+            text.replace_range(range, patterns.replacement(pattern));
+        }
+    }
+    Ok((message, count))
+}
+
+impl OnOutput for Guard {
+    fn check(
+        &mut self,
+        cx: &Context<Settings>,
+        _: &Subject,
+        channel: Channel,
+        chunk: &str,
+        last: bool,
+    ) -> Judged {
+        if !cx.settings.output {
+            return Judged::pass();
+        }
+        let patterns = &cx.settings.patterns;
+        // Each of these is whole and stands by itself.
+        let is_whole = channel == Channel::Citation;
+        let before = self.before(channel);
+        let mut text = if is_whole { String::new() } else { mem::take(before) };
+        let from = text.len();
+        text.push_str(chunk);
+
+        let scanner = self.scanner.get_or_insert_with(|| patterns.scanner());
+        let scan = patterns.scan(scanner, &text, from, last || is_whole);
+        if let Some(denial) = scan.found.iter().find_map(|found| patterns.denial(found)) {
+            return Judged::stop(denial);
+        }
+        self.replaced += u32::try_from(scan.found.len()).unwrap_or(u32::MAX);
+
+        let held = text.len() - scan.decided;
+        let decided = text.get(..scan.decided).unwrap_or_default();
+        if let Some(previous) = decided.chars().next_back() {
+            *self.before(channel) = previous.to_string();
+        }
+        let spans = scan.found.into_iter().map(|Found { range, pattern }| {
+            Span::new(range.start - from..range.end - from, patterns.replacement(pattern))
+        });
+        Judged::redact(spans.collect()).hold(held)
+    }
+
+    fn finish(&mut self, _: &Context<Settings>, _: &Subject) -> Effect {
+        match self.replaced {
+            0 => Effect::default(),
+            count => Effect::default().with_label("guard.replaced", count.to_string()),
+        }
+    }
+}
+
+impl Guard {
+    fn before(&mut self, channel: Channel) -> &mut String {
+        let known = self.before.iter().position(|(of, _)| *of == channel);
+        let at = known.unwrap_or_else(|| {
+            self.before.push((channel, String::new()));
+            self.before.len() - 1
+        });
+        &mut self.before[at].1
+    }
+}
+
+sluice_sdk::policy!(Guard: OnMessage, OnOutput);

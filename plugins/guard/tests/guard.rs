@@ -1,0 +1,176 @@
+//! What the guard finds, and that it finds the same however a text is cut.
+
+use proptest::prelude::*;
+use sluice_guard::{Guard, Settings};
+use sluice_sdk::{
+    Channel, ChatRequest, Context, Judged, Message, OnMessage, OnOutput, OutputVerdict, Role,
+    Subject,
+};
+
+fn context(settings: &str) -> Context<Settings> {
+    Context::read(settings).expect("settings that can be read")
+}
+
+/// What a host shows of the pieces of one channel: as the contract tells it to.
+fn shown(cx: &Context<Settings>, pieces: &[&str]) -> Result<String, String> {
+    let (mut guard, subject) = (Guard::default(), Subject::of("u"));
+    let (mut shown, mut held) = (String::new(), String::new());
+    let end = pieces.iter().map(|piece| (*piece, false)).chain([("", true)]);
+    for (piece, last) in end {
+        held.push_str(piece);
+        let Judged { verdict, hold } =
+            OnOutput::check(&mut guard, cx, &subject, Channel::Text, &held, last);
+        match verdict {
+            OutputVerdict::Pass => {}
+            OutputVerdict::Redact(spans) => {
+                for span in spans.into_iter().rev() {
+                    held.replace_range(span.start as usize..span.end as usize, &span.replacement);
+                }
+            }
+            OutputVerdict::Stop(denial) => return Err(denial.code),
+        }
+        assert!(!last || hold == 0, "at the end nothing is held back");
+        assert!(hold <= 4096 && held.is_char_boundary(held.len() - hold as usize));
+        let tail = held.split_off(held.len() - hold as usize);
+        shown.push_str(&held);
+        held = tail;
+    }
+    Ok(shown)
+}
+
+fn whole(text: &str) -> String {
+    shown(&context("{}"), &[text]).expect("nothing is refused")
+}
+
+#[test]
+fn formats_are_replaced() {
+    for (text, clean) in [
+        ("Write to jo.doe+x@mail.example.org, please.", "Write to [e-mail], please."),
+        ("Pay 20 with 4111 1111 1111 1111 now", "Pay 20 with [card] now"),
+        ("card:5500000000000004.", "card:[card]."),
+        ("call +49 30 1234567 or (212) 555-0123", "call [phone] or [phone]"),
+        ("key sk-abcdefghijklmnopqrstuvwx!", "key [key]!"),
+        ("AKIAIOSFODNN7EXAMPLE", "[key]"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIB\n-----END RSA PRIVATE KEY-----\nand more",
+            "[key]\nand more",
+        ),
+    ] {
+        assert_eq!(whole(text), clean);
+    }
+}
+
+#[test]
+fn benign_text_passes_unchanged() {
+    for text in [
+        "",
+        "In 2026-11-25 20:13:40 there were 1,234,567 users at 10.0.0.1:8080.",
+        "1764100000000 is a time, 3.14159265358979323846 is pi, 4111 is a port.",
+        "an @mention, a@b, e.g. this; task-sk-1; -----\nruler",
+        "ISBN 978-3-16-148410-0, order 4111111111111112",
+        "Zażółć gęślą jaźń — 日本語 👩‍👩‍👧‍👦 e\u{301}",
+        "fn main() { let x: u64 = 6_000_000_000_000_000; }",
+    ] {
+        assert_eq!(whole(text), text);
+    }
+}
+
+#[test]
+fn nothing_is_held_back_that_cannot_become_something() {
+    let (mut guard, cx) = (Guard::default(), context("{}"));
+    let mut held = |chunk: &str| {
+        OnOutput::check(&mut guard, &cx, &Subject::of("u"), Channel::Text, chunk, false).hold
+    };
+    assert_eq!(held("The answer is: "), 0);
+    assert_eq!(held("words, and 4111 "), 5);
+    assert_eq!(held("a sentence that ends in jo"), 2);
+}
+
+#[test]
+fn a_pattern_of_ones_own_is_replaced_or_refused() {
+    let cx = context(
+        r#"{"formats": [], "patterns": [
+            {"name": "project", "regex": "(?i)bluebird"},
+            {"name": "weapon", "regex": "how to build a bomb", "then": "deny", "text": "Not here."}
+        ]}"#,
+    );
+    assert_eq!(shown(&cx, &["BlueB", "ird flies"]), Ok("[project] flies".to_owned()));
+    assert_eq!(shown(&cx, &["how to build", " a bomb?"]), Err("weapon".to_owned()));
+
+    let mut chat = ChatRequest::new("m");
+    chat.messages.push(Message::of(Role::User, "how to build a bomb"));
+    let denial = Guard::on_message(&cx, &Subject::of("u"), &chat);
+    assert_eq!(denial.denial().unwrap().text, "Not here.");
+}
+
+#[test]
+fn a_message_is_cleaned_and_only_if_it_has_to_be() {
+    let mut chat = ChatRequest::new("m");
+    chat.messages.push(Message::of(Role::User, "my card is 4111111111111111"));
+    let cleaned = Guard::on_message(&context("{}"), &Subject::of("u"), &chat);
+    let expected = Message::of(Role::User, "my card is [card]");
+    assert_eq!(cleaned.edits, [sluice_sdk::Edit::ReplaceLast(expected)]);
+
+    chat.messages.push(Message::of(Role::User, "nothing"));
+    assert!(Guard::on_message(&context("{}"), &Subject::of("u"), &chat).edits.is_empty());
+}
+
+#[test]
+fn a_pattern_that_cannot_be_is_refused_with_its_name() {
+    for (regex, why) in [("(", "unclosed"), (r"\bword", "(?-u:"), ("x*", "empty")] {
+        let regex = serde_json::to_string(regex).unwrap();
+        let settings = format!(r#"{{"patterns": [{{"name": "mine", "regex": {regex}}}]}}"#);
+        let refused = Context::<Settings>::read(&settings).unwrap_err().detail.unwrap();
+        assert!(refused.contains("mine") && refused.contains(why), "{refused}");
+    }
+}
+
+/// Texts in which something of everything stands beside everything.
+fn text() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        Just("4111 1111 1111 1111".to_owned()),
+        Just("4111111111111111".to_owned()),
+        Just("5500-0000-0000-0004".to_owned()),
+        Just("jo@example.org".to_owned()),
+        Just("+49 30 1234567".to_owned()),
+        Just("sk-abcdefghijklmnopqrstuvwx".to_owned()),
+        Just("-----BEGIN PRIVATE KEY-----\nAAAA\n".to_owned()),
+        Just("-----END PRIVATE KEY-----".to_owned()),
+        "[0-9]{1,20}",
+        "[ -]{0,2}",
+        "[a-z@.+]{0,6}",
+        "\\PC{0,3}",
+        Just("é👩‍👩‍👧".to_owned()),
+        Just(" ".to_owned()),
+    ];
+    prop::collection::vec(word, 0..12).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #[test]
+    fn wherever_a_text_is_cut_the_same_is_shown(
+        text in text(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let mut at: Vec<usize> =
+            cuts.iter().map(|cut| text.floor_char_boundary(cut.index(text.len() + 1))).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let pieces: Vec<&str> = at.windows(2).map(|pair| text.get(pair[0]..pair[1]).unwrap()).collect();
+        prop_assert_eq!(shown(&context("{}"), &pieces).unwrap(), whole(&text));
+    }
+
+    #[test]
+    fn no_card_is_shown_however_it_is_cut(
+        before in "[^0-9]{0,8}",
+        after in "[^0-9 -]{0,8}",
+        every in 1_usize..9,
+    ) {
+        let text = format!("{before} 4111-1111 1111 1111{after}");
+        let characters: Vec<char> = text.chars().collect();
+        let pieces: Vec<String> = characters.chunks(every).map(|piece| piece.iter().collect()).collect();
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+        let shown = shown(&context("{}"), &pieces).unwrap();
+        prop_assert!(shown.contains("[card]") && !shown.contains("1111"), "{}", shown);
+    }
+}
