@@ -171,6 +171,11 @@ impl Gateway {
         self.setup.token(user)
     }
 
+    /// A good token for `user` with these roles.
+    pub fn token_with(&self, user: &str, roles: &[&str]) -> String {
+        self.setup.token_with(user, roles)
+    }
+
     /// Prepares a WebSocket connection, to be made as the test wants it.
     pub fn dial(&self) -> Dial {
         Dial::to(&self.address)

@@ -122,8 +122,15 @@ impl Setup {
 
     /// A token for `user`, as this gateway's identity provider would sign it.
     pub fn token(&self, user: &str) -> String {
+        self.token_with(user, &[])
+    }
+
+    /// A token for `user` with these roles.
+    pub fn token_with(&self, user: &str, roles: &[&str]) -> String {
         let header = serde_json::json!({ "alg": "HS256", "typ": "JWT" });
-        mint(&header, &crate::claims(user), &self.secret)
+        let mut claims = crate::claims(user);
+        claims["roles"] = serde_json::json!(roles);
+        mint(&header, &claims, &self.secret)
     }
 
     /// Starts the gateway and waits until it is ready.

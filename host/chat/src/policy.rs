@@ -2,6 +2,8 @@
 //!
 //! Mirrors the interfaces `policy-types` and `on-…` of the plugin contract (`sdk/wit`).
 
+use std::sync::Arc;
+
 use crate::event::Usage;
 use crate::exchange::Field;
 use crate::id::Instant;
@@ -20,13 +22,20 @@ pub struct Principal {
     pub attributes: Vec<Field>,
 }
 
-/// Who does something, where and when.
+/// Who does something, and from where: as much as a connection or a call knows of its user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Subject {
+pub struct Caller {
     /// Who.
     pub principal: Principal,
     /// From which address; may be empty.
     pub address: String,
+}
+
+/// Who does something, where and when.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subject {
+    /// Who, and from where.
+    pub caller: Arc<Caller>,
     /// In which session.
     pub session: Option<String>,
     /// With which model, by its public id.

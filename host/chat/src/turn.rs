@@ -364,7 +364,7 @@ impl Turn {
                     Phase::Screening(say)
                 }
                 Pending::Regenerate(asker) if self.tenure.mode != Mode::Operator => {
-                    effects.push(Effect::Recall);
+                    effects.push(Effect::Recall(asker.clone()));
                     Phase::Recalling(asker)
                 }
                 Pending::Say(Say { asker, .. }) | Pending::Regenerate(asker) => {

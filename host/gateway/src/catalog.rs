@@ -29,11 +29,18 @@ pub(crate) struct Route {
     pub(crate) max_output_tokens: Option<u32>,
     /// Models that answer instead when this one cannot, in this order.
     pub(crate) fallback: Vec<ModelId>,
+    /// Who may use it, by a role each; empty is everybody.
+    pub(crate) roles: Vec<String>,
     /// What is known of the upstream's health.
     pub(crate) breaker: Breaker,
 }
 
 impl Route {
+    /// Whether somebody with these roles may use it.
+    pub(crate) fn is_for(&self, roles: &[String]) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|role| roles.contains(role))
+    }
+
     /// Whom an answer's tokens are put down to.
     pub(crate) fn source(&self) -> Source {
         Source { provider: self.provider.name().to_owned(), model: self.id.to_string() }
@@ -53,29 +60,35 @@ impl Catalog {
         Self { routes, default }
     }
 
-    /// The model of that id, or the default one.
-    pub(crate) fn find(&self, model: Option<&ModelId>) -> Option<&Arc<Route>> {
-        match model.or(self.default.as_ref()) {
-            Some(model) => self.routes.iter().find(|route| route.id == *model),
-            None => self.routes.first(),
+    /// The model of that id for somebody with these roles. Without an id the default one, or the first that is theirs to use.
+    pub(crate) fn find(&self, model: Option<&ModelId>, roles: &[String]) -> Option<&Arc<Route>> {
+        if let Some(model) = model {
+            return self.allowed(roles).find(|route| route.id == *model);
         }
+        let default = self.default.as_ref();
+        let default = default.and_then(|model| self.find(Some(model), roles));
+        default.or_else(|| self.allowed(roles).next())
     }
 
     /// Who answers instead of a model, in this order. Theirs in turn are not asked: each model names all of its own.
-    pub(crate) fn others(&self, route: &Route) -> Vec<Arc<Route>> {
+    pub(crate) fn others(&self, route: &Route, roles: &[String]) -> Vec<Arc<Route>> {
         let named = route.fallback.iter();
-        named.filter_map(|id| self.find(Some(id)).map(Arc::clone)).collect()
+        named.filter_map(|id| self.find(Some(id), roles).map(Arc::clone)).collect()
     }
 
-    /// What clients may pick from.
-    pub(crate) fn offers(&self) -> Vec<ModelOffer> {
+    /// What somebody with these roles may pick from.
+    pub(crate) fn offers(&self, roles: &[String]) -> Vec<ModelOffer> {
         let offer =
             |route: &Arc<Route>| ModelOffer { id: route.id.to_string(), name: route.name.clone() };
-        self.routes.iter().map(offer).collect()
+        self.allowed(roles).map(offer).collect()
     }
 
-    /// How many models there are.
-    pub(crate) fn len(&self) -> usize {
-        self.routes.len()
+    /// The ids of all models.
+    pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = &ModelId> {
+        self.routes.iter().map(|route| &route.id)
+    }
+
+    fn allowed<'a>(&'a self, roles: &[String]) -> impl Iterator<Item = &'a Arc<Route>> {
+        self.routes.iter().filter(move |route| route.is_for(roles))
     }
 }

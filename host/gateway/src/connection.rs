@@ -3,6 +3,7 @@
 //! It keeps no frames waiting: what a reader has not taken yet stays in the session's log, and is merged when it comes to it.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use sha2::{Digest as _, Sha256};
 use sluice_archive::{AppendError, ClientKey, Digest, Known};
 use sluice_chat::id::{ClientMessageId, Instant, ModelId, Position, SessionId};
+use sluice_chat::policy::Caller;
 use sluice_chat::turn::{Asker, ConnectionId, Input, Say, Speaker};
 use sluice_wire::client::ClientFrame;
 use sluice_wire::close::CloseCode;
@@ -43,6 +45,8 @@ const EXPIRY_NOTICE_MS: u64 = 60_000;
 pub(crate) struct Arrival {
     /// Whose token it brought.
     pub(crate) identity: Identity,
+    /// From where it comes.
+    pub(crate) address: IpAddr,
     /// Its place.
     pub(crate) permit: Permit,
     /// A session to follow at once.
@@ -76,6 +80,8 @@ struct Connection {
     line: Line,
     id: ConnectionId,
     identity: Identity,
+    address: IpAddr,
+    caller: Arc<Caller>,
     follows: Vec<Follow>,
     /// The session used last: what a frame without a session means.
     current: Option<SessionId>,
@@ -94,14 +100,16 @@ pub(crate) fn span(arrival: &Arrival) -> tracing::Span {
 
 /// Serves one socket until it closes.
 pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, line: Line, arrival: Arrival) {
-    let Arrival { identity, permit, session, position } = arrival;
+    let Arrival { identity, address, permit, session, position } = arrival;
     let (arrived, metrics) = (Deadline::now(), Arc::clone(&gateway.means.metrics));
     let mut connection = Connection {
         gateway,
         socket,
         line,
         id: permit.connection(),
+        caller: identity.caller(address),
         identity,
+        address,
         follows: Vec::new(),
         current: None,
         private: Mailbox::new(),
@@ -189,7 +197,7 @@ impl Connection {
         let mut frame = ServerFrame::welcome(
             &fresh::trace(),
             self.identity.user.as_str(),
-            self.gateway.means.catalog.load().offers(),
+            self.gateway.means.catalog.load().offers(&self.identity.roles),
             u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX),
             limits,
             clock::now(),
@@ -242,7 +250,7 @@ impl Connection {
                 self.say(content, session, client, model).await
             }
             ClientFrame::Cancel { session, message } => {
-                let asker = Asker { connection: self.id, client: None };
+                let asker = self.asker(None);
                 self.tell(session, Command::Turn(Box::new(Input::Cancel { asker, which: message })))
                     .await
             }
@@ -250,7 +258,7 @@ impl Connection {
                 if let Err(over) = self.charge() {
                     return self.send_over_limit(over, None).await;
                 }
-                let asker = Asker { connection: self.id, client: None };
+                let asker = self.asker(None);
                 self.tell(session, Command::Turn(Box::new(Input::Regenerate(asker)))).await
             }
             ClientFrame::Resume { session, position } => self.resume(session, position).await,
@@ -270,7 +278,7 @@ impl Connection {
                 if let Err(over) = self.charge() {
                     return self.send_over_limit(over, None).await;
                 }
-                let asker = Asker { connection: self.id, client: None };
+                let asker = self.asker(None);
                 self.tell(session, Command::Help { asker }).await
             }
             ClientFrame::Typing { session } => {
@@ -311,7 +319,7 @@ impl Connection {
             Ok(index) => index,
             Err(refused) => return self.send_code(refused.into(), client.as_ref()).await,
         };
-        let asker = Asker { connection: self.id, client: client.clone() };
+        let asker = self.asker(client.clone());
         let say = Say { asker, speaker: Speaker::User, content, model, digest };
         self.hand_over(index, Command::Turn(Box::new(Input::Say(say))), client.as_ref()).await
     }
@@ -342,6 +350,10 @@ impl Connection {
         self.send(&ack).await
     }
 
+    fn asker(&self, client: Option<ClientMessageId>) -> Asker {
+        Asker { caller: Arc::clone(&self.caller), connection: self.id, client }
+    }
+
     /// Counts a message of this user.
     fn charge(&self) -> Result<(), OverLimit> {
         self.gateway.charge_message(&self.identity.user)
@@ -357,7 +369,7 @@ impl Connection {
             Ok(index) => index,
             Err(refused) => return self.send_code(refused.into(), None).await,
         };
-        let asker = Asker { connection: self.id, client: None };
+        let asker = self.asker(None);
         self.hand_over(index, Command::SelectModel { asker, model }, None).await
     }
 
@@ -408,6 +420,7 @@ impl Connection {
     async fn authenticate(&mut self, token: &str) -> Outcome {
         match self.gateway.identify(token).await {
             Ok(identity) if identity.user == self.identity.user => {
+                self.caller = identity.caller(self.address);
                 self.identity = identity;
                 self.noticed_expiry = false;
                 Ok(())

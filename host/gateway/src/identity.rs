@@ -7,10 +7,13 @@ mod key_set;
 mod token;
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::Serialize;
 use sluice_chat::id::{Instant, UserId};
+use sluice_chat::policy::{Caller, Principal};
 
 use crate::settings::{Algorithm, Auth, Secret};
 
@@ -31,6 +34,19 @@ pub(crate) struct Identity {
     pub(crate) issued: Option<Instant>,
     /// Until when, leeway included: a socket closes when an upgrade would be refused.
     pub(crate) expires: Instant,
+}
+
+impl Identity {
+    /// What models and policies are told of whoever comes with it from that address.
+    pub(crate) fn caller(&self, address: IpAddr) -> Arc<Caller> {
+        let principal = Principal {
+            id: self.user.to_string(),
+            name: self.name.clone().unwrap_or_default(),
+            roles: self.roles.clone(),
+            attributes: Vec::new(),
+        };
+        Arc::new(Caller { principal, address: address.to_string() })
+    }
 }
 
 /// Why a token is not taken. Clients learn no more than this.

@@ -120,7 +120,7 @@ impl Reload {
         let Settings { server, limits, llm, models, telemetry, .. } = settings;
         let rules = Rules::of(limits, &server);
         let catalog = Catalog::new(routes_of(models, &self.loaded), llm.default_model);
-        let models = catalog.len();
+        let models = catalog.ids().len();
         self.gateway.rules.store(Arc::new(rules));
         self.gateway.means.catalog.store(Arc::new(catalog));
         self.level.set(&telemetry.level);

@@ -104,6 +104,7 @@ pub(crate) fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -
             system_prompt: model.system_prompt,
             max_output_tokens: model.max_output_tokens,
             fallback: model.fallback,
+            roles: model.roles,
             breaker: Breaker::default(),
         }))
     };
@@ -149,7 +150,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let loaded = load_plugins(&sandbox, &shelf, &plugins).await.map_err(ServeError::Plugins)?;
     let upstream = Upstream::new(llm.connect_timeout).map_err(|error| internal(error.into()))?;
     let catalog = Catalog::new(routes_of(models, &loaded), llm.default_model);
-    let offered: Vec<String> = catalog.offers().into_iter().map(|offer| offer.id).collect();
+    let offered: Vec<String> = catalog.ids().map(ToString::to_string).collect();
     let ring = auth.jwks.clone().map(|jwks| {
         KeyRing::new(match jwks {
             Jwks::File(path) => KeySource::File(path),

@@ -271,6 +271,8 @@ pub(crate) struct Model {
     pub(crate) max_output_tokens: Option<u32>,
     /// Who answers instead, in order: other models that exist.
     pub(crate) fallback: Vec<ModelId>,
+    /// Who may use it, by a role each; empty is everybody.
+    pub(crate) roles: Vec<String>,
 }
 
 /// Telling people.

@@ -1,14 +1,11 @@
 //! What operators see: everybody's sessions, figures, and the record of their own doings.
 
 use serde_json::{Value, json};
-use sluice_tests::{FakeProvider, Gateway, Reply, Setup, claims, mint};
+use sluice_tests::{FakeProvider, Gateway, Reply, Setup};
 
 /// Calls an admin route as an operator.
 async fn ask(gateway: &Gateway, path: &str) -> Reply {
-    let mut claims = claims("olga");
-    claims["roles"] = json!(["admin"]);
-    let header = json!({ "alg": "HS256", "typ": "JWT" });
-    let token = mint(&header, &claims, gateway.setup().secret());
+    let token = gateway.token_with("olga", &["admin"]);
     gateway.call("GET", &format!("/chatbox/admin{path}")).bearer(&token).send().await
 }
 

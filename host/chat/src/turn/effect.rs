@@ -12,8 +12,8 @@ pub enum Effect {
     Screen(Say),
     /// Store, acknowledge and show the message, then [`Input::Saved`](super::Input::Saved).
     Save(Say),
-    /// Find the last user message, then [`Input::Recalled`](super::Input::Recalled).
-    Recall,
+    /// Find the last user message for whoever wants it answered again, then [`Input::Recalled`](super::Input::Recalled).
+    Recall(Asker),
     /// Show that an answer begins and ask for it: [`Input::Said`](super::Input::Said)…, [`Input::Ended`](super::Input::Ended).
     Ask(Question),
     /// Show more of the answer.

@@ -1,18 +1,23 @@
 //! Everything that can happen to a session's turn.
 
+use std::sync::Arc;
+
 use super::speaker::Speaker;
 use super::tenure::Operator;
 use crate::answer::Ending;
 use crate::event::{ErrorKind, Usage};
 use crate::id::{ClientMessageId, Fence, MessageId, ModelId};
+use crate::policy::Caller;
 
 /// One of the connections of this process. Never reused while the process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
-/// Who is told how a message fared: the connection it came over, by the name the client gave it.
+/// Who asks for something, and is told how it fared: over the connection it came over, by the name the client gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
+    /// Who, as the connection knew them when they asked.
+    pub caller: Arc<Caller>,
     /// Connection to tell.
     pub connection: ConnectionId,
     /// The client's own name for the message.

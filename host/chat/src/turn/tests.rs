@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -10,7 +12,8 @@ fn message(name: &str) -> MessageId {
 }
 
 fn asker(connection: u64, client: Option<&str>) -> Asker {
-    Asker { connection: ConnectionId(connection), client: client.and_then(ClientMessageId::parse) }
+    let client = client.and_then(ClientMessageId::parse);
+    Asker { caller: Arc::default(), connection: ConnectionId(connection), client }
 }
 
 fn saying(connection: u64, client: Option<&str>, content: &str) -> Say {
@@ -342,7 +345,7 @@ proptest! {
                     prop_assert!(committing);
                     committing = false;
                 }
-                Effect::Screen(_) | Effect::Save(_) | Effect::Recall => {
+                Effect::Screen(_) | Effect::Save(_) | Effect::Recall(_) => {
                     prop_assert!(!open && !committing);
                 }
                 Effect::Refuse(..)
@@ -371,7 +374,7 @@ proptest! {
                 | Effect::HangUp
                 | Effect::Commit(_)
                 | Effect::Close(_)
-                | Effect::Recall
+                | Effect::Recall(_)
                 | Effect::Claim(_) => prop_assert!(held.is_none(), "{effect:?}"),
                 Effect::Save(_)
                 | Effect::Screen(_)
@@ -406,7 +409,7 @@ proptest! {
                     refused += 1;
                     continue;
                 }
-                Effect::Recall
+                Effect::Recall(_)
                 | Effect::Show(_)
                 | Effect::HangUp
                 | Effect::AckAgain(_)

@@ -127,6 +127,7 @@ async fn prepare(
     let position = asked.epoch.zip(asked.seq);
     Ok(Arrival {
         identity,
+        address,
         permit,
         session: asked.session_id.as_deref().and_then(SessionId::parse),
         position: position.map(|(epoch, seq)| Position { epoch: Epoch(epoch), seq: Seq(seq) }),

@@ -24,7 +24,7 @@ async fn health() -> Response {
 
 async fn readiness(State(gateway): State<Shared>) -> Response {
     let archive = gateway.means.archive.ping().await;
-    let models = gateway.means.catalog.load().len();
+    let models = gateway.means.catalog.load().ids().len();
     let keys = gateway.verifier.is_ready();
     let draining = gateway.drain.is_cancelled();
     let ready = archive.is_ok() && models > 0 && keys && !draining;

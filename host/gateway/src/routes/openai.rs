@@ -13,7 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use sluice_chat::id::{ModelId, UserId};
+use sluice_chat::id::ModelId;
 use sluice_upstream::{Blobs, MAX_TEXT_BYTES};
 use sluice_wire::openai::{
     BadRequest, ChatCall, Chunks, Failure, Head, ModelEntry, ModelList, UsageBody, Whole,
@@ -27,7 +27,7 @@ use crate::body::BodyRefused;
 use crate::call::{self, Done, Order, Piece, Undone};
 use crate::catalog::Route;
 use crate::gateway::Gateway;
-use crate::identity::TokenRefused;
+use crate::identity::{Identity, TokenRefused};
 use crate::metrics::Told;
 use crate::{clock, fresh};
 
@@ -134,17 +134,17 @@ impl IntoResponse for Refused {
     }
 }
 
-async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<UserId, Refused> {
+async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, Refused> {
     let token = bearer(headers).ok_or(Failure::NoToken)?;
-    Ok(gateway.identify(token).await?.user)
+    Ok(gateway.identify(token).await?)
 }
 
 async fn models(
     State(gateway): State<Shared>,
     headers: HeaderMap,
 ) -> Result<Json<ModelList>, Refused> {
-    caller(&gateway, &headers).await?;
-    let offers = gateway.means.catalog.load().offers();
+    let Identity { roles, .. } = caller(&gateway, &headers).await?;
+    let offers = gateway.means.catalog.load().offers(&roles);
     Ok(Json(offers.into_iter().map(|offer| ModelEntry::new(offer.id)).collect()))
 }
 
@@ -153,14 +153,14 @@ async fn model(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<ModelEntry>, Refused> {
-    caller(&gateway, &headers).await?;
-    Ok(Json(ModelEntry::new(route(&gateway, &id)?.id.to_string())))
+    let Identity { roles, .. } = caller(&gateway, &headers).await?;
+    Ok(Json(ModelEntry::new(route(&gateway, &id, &roles)?.id.to_string())))
 }
 
-fn route(gateway: &Gateway, id: &str) -> Result<Arc<Route>, Refused> {
+fn route(gateway: &Gateway, id: &str, roles: &[String]) -> Result<Arc<Route>, Refused> {
     let id = ModelId::parse(id).ok_or(Failure::NoSuchModel)?;
     let catalog = gateway.means.catalog.load();
-    Ok(catalog.find(Some(&id)).map(Arc::clone).ok_or(Failure::NoSuchModel)?)
+    Ok(catalog.find(Some(&id), roles).map(Arc::clone).ok_or(Failure::NoSuchModel)?)
 }
 
 async fn complete(State(gateway): State<Shared>, request: Request) -> Response {
@@ -181,7 +181,7 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
         return Err(Refused { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) });
     }
     let (head, body) = request.into_parts();
-    let user = caller(gateway, &head.headers).await?;
+    let Identity { user, roles, .. } = caller(gateway, &head.headers).await?;
     // Before the body: reading that is what costs.
     gateway.charge_message(&user).map_err(|over| Refused {
         failure: Failure::TooManyRequests,
@@ -196,7 +196,7 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
         return Err(Failure::TextTooLarge.into());
     }
     let ChatCall { model, mut request, blobs, stream, include_usage, text_bytes } = call;
-    let route = route(gateway, &model)?;
+    let route = route(gateway, &model, &roles)?;
     request.model.clone_from(&route.upstream_model);
     request.max_output_tokens =
         request.max_output_tokens.into_iter().chain(route.max_output_tokens).min();
@@ -210,7 +210,7 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
         created: clock::now().0 / 1_000,
         model: route.id.to_string(),
     };
-    let others = gateway.means.catalog.load().others(&route);
+    let others = gateway.means.catalog.load().others(&route, &roles);
     let question = Question { route, others, request, blobs: kept };
     let pieces = call::start(
         gateway,

@@ -14,6 +14,7 @@ use sluice_chat::id::{
     Epoch, Fence, Instant, MessageId, ModelId, Position, Seq, SessionId, UserId,
 };
 use sluice_chat::log::{Log, Written};
+use sluice_chat::policy::Caller;
 use sluice_chat::turn::{
     Asker, ConnectionId, Effect, Input, Mode, Question, Refusal, Saved, Say, Sender, Tenure, Turn,
 };
@@ -114,6 +115,8 @@ struct Session {
     /// Whether the archive has a row for it.
     stored: bool,
     model: Option<ModelId>,
+    /// Who asked for what is in hand.
+    caller: Arc<Caller>,
     /// The message answered last, where it stands, for acknowledging it again.
     asked: Option<(MessageId, Seq)>,
     followers: HashMap<ConnectionId, Outbox>,
@@ -138,6 +141,7 @@ impl Session {
             reserved: Seq(0),
             stored: false,
             model: None,
+            caller: Arc::default(),
             asked: None,
             followers: HashMap::new(),
             asking: None,
@@ -295,7 +299,8 @@ impl Session {
     }
 
     async fn select_model(&mut self, asker: Asker, model: ModelId) {
-        if self.means.catalog.load().find(Some(&model)).is_none() {
+        let roles = &asker.caller.principal.roles;
+        if self.means.catalog.load().find(Some(&model), roles).is_none() {
             return self.refuse(&asker, &Refusal::InvalidModel);
         }
         // A session without a message has no row yet; its first message brings the model along.
@@ -360,7 +365,7 @@ impl Session {
         match effect {
             Effect::Screen(say) => Some(Input::Screened(self.screen(say))),
             Effect::Save(say) => Some(Input::Saved(self.save(say).await)),
-            Effect::Recall => Some(Input::Recalled(self.recall().await)),
+            Effect::Recall(asker) => Some(Input::Recalled(self.recall(&asker).await)),
             Effect::Ask(question) => self.ask(question).await,
             Effect::Show(text) => self.show(&text).await,
             Effect::HangUp => {
@@ -426,10 +431,12 @@ impl Session {
     }
 
     /// Names the model that will answer. Policies will judge here.
-    fn screen(&self, mut say: Say) -> Result<Say, Refusal> {
+    fn screen(&mut self, mut say: Say) -> Result<Say, Refusal> {
+        self.caller = Arc::clone(&say.asker.caller);
         let catalog = self.means.catalog.load();
         let wanted = say.model.as_ref().or(self.model.as_ref());
-        let route = catalog.find(wanted).ok_or(Refusal::InvalidModel)?;
+        let roles = &say.asker.caller.principal.roles;
+        let route = catalog.find(wanted, roles).ok_or(Refusal::InvalidModel)?;
         say.model = Some(route.id.clone());
         Ok(say)
     }

@@ -20,7 +20,8 @@ const LABEL_BYTES: usize = 256;
 
 /// Who does something, copied.
 pub(crate) fn subject(subject: &ours::Subject) -> policy_types::Subject {
-    let ours::Subject { principal, address, session, model, now, labels } = subject;
+    let ours::Subject { caller, session, model, now, labels } = subject;
+    let ours::Caller { principal, address } = caller.as_ref();
     policy_types::Subject {
         principal: policy_types::Principal {
             id: principal.id.clone(),

@@ -1,13 +1,14 @@
 //! Policies, as real components: each hook says what it is asked, a hook that is not there is not asked, and one that misbehaves
 //! costs its own call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_chat::event::Usage;
 use sluice_chat::exchange::Field;
 use sluice_chat::id::Instant;
 use sluice_chat::policy::{
-    AdminAction, Channel, Edit, Outcome, OutputVerdict, Principal, Span, Subject, Window,
+    AdminAction, Caller, Channel, Edit, Outcome, OutputVerdict, Principal, Span, Subject, Window,
 };
 use sluice_sandbox::{Budget, CallError, Hook, Limits, LoadError, Plugin, Policy, Sandbox};
 
@@ -21,11 +22,14 @@ async fn judge(sandbox: &Sandbox, settings: &str) -> Policy {
 
 fn subject(role: &str) -> Subject {
     Subject {
-        principal: Principal {
-            id: "u".to_owned(),
-            roles: vec![role.to_owned()],
-            ..Principal::default()
-        },
+        caller: Arc::new(Caller {
+            principal: Principal {
+                id: "u".to_owned(),
+                roles: vec![role.to_owned()],
+                ..Principal::default()
+            },
+            ..Caller::default()
+        }),
         now: Instant(1),
         ..Subject::default()
     }

@@ -12,7 +12,7 @@ use sluice_chat::history::{self, Spoken};
 use sluice_chat::id::UserId;
 use sluice_chat::log::{AnswerEnd, AnswerHead, Log};
 use sluice_chat::request::{ChatRequest, Extra};
-use sluice_chat::turn::{Closing, Input, Outcome, Question, Refusal, Sender};
+use sluice_chat::turn::{Asker, Closing, Input, Outcome, Question, Refusal, Sender};
 use sluice_chat::upstream_ids::UpstreamIds;
 use sluice_upstream::Blobs;
 use tokio::time::Instant as Deadline;
@@ -42,9 +42,11 @@ pub(super) struct Running {
 
 impl Session {
     /// Finds the last user message, to answer it again.
-    pub(super) async fn recall(&mut self) -> Result<Question, Refusal> {
+    pub(super) async fn recall(&mut self, asker: &Asker) -> Result<Question, Refusal> {
         let catalog = self.means.catalog.load_full();
-        let route = catalog.find(self.model.as_ref()).ok_or(Refusal::InvalidModel)?;
+        self.caller = Arc::clone(&asker.caller);
+        let roles = &self.caller.principal.roles;
+        let route = catalog.find(self.model.as_ref(), roles).ok_or(Refusal::InvalidModel)?;
         let last = self.means.archive.last_user_message(&self.id).await.map_err(|error| {
             tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not read a session");
             Refusal::NotStored
@@ -113,7 +115,9 @@ impl Session {
     /// The conversation up to the message that is to be answered, and its size in bytes.
     async fn context(&mut self, question: &Question) -> Result<(ask::Question, usize), Refusal> {
         let catalog = self.means.catalog.load_full();
-        let route = catalog.find(Some(&question.model)).ok_or(Refusal::InvalidModel)?;
+        let caller = Arc::clone(&self.caller);
+        let roles = &caller.principal.roles;
+        let route = catalog.find(Some(&question.model), roles).ok_or(Refusal::InvalidModel)?;
         let limit = self.means.budget.messages.max(1);
         // Answers given to it earlier come after it and stay out.
         let after = self.asked.as_ref().map(|(_, seq)| seq.next());
@@ -150,7 +154,7 @@ impl Session {
             user: Some(pseudonym(&self.owner)),
             ..ChatRequest::default()
         };
-        let (others, route) = (catalog.others(route), Arc::clone(route));
+        let (others, route) = (catalog.others(route, roles), Arc::clone(route));
         Ok((ask::Question { route, others, request, blobs: Blobs::default() }, bytes))
     }
 

@@ -63,11 +63,7 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
         let ids = words.into_iter().map(|word| ModelId::parse(word).ok_or_else(|| bad_id(word)));
         ids.collect::<Result<Vec<_>, _>>()
     });
-    // A model that was meant for some must not be open to all because nobody looks yet.
-    fields.get("roles", findings, |raw| {
-        let open_to_all = fields::words(raw)?.is_empty();
-        open_to_all.then_some(()).ok_or("who may use a model cannot be limited yet".to_owned())
-    });
+    let roles = fields.get("roles", findings, fields::words);
     let (id, plugin) = (id?, plugin?);
     let place = |name: &str| (fields.full(name), fields.origin_of(name));
     Some(Written {
@@ -78,6 +74,7 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
             name: name.unwrap_or_else(|| id.as_str().into()),
             upstream: upstream.unwrap_or_else(|| id.as_str().into()),
             fallback: fallback.unwrap_or_default(),
+            roles: roles.unwrap_or_default(),
             id,
             plugin,
             system_prompt,

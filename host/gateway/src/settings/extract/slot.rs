@@ -142,6 +142,7 @@ impl Slot<'_> {
                 system_prompt: None,
                 max_output_tokens: None,
                 fallback: Vec::new(),
+                roles: Vec::new(),
             },
         })
     }

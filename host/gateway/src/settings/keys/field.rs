@@ -114,8 +114,8 @@ pub(in crate::settings) const MODEL_FIELDS: &[Field] = &[
     ),
     field(
         "roles",
-        "an empty list",
-        "Who may use it. Empty means everybody; anything else is refused as long as nobody looks.",
+        "a list of roles",
+        "Who may use it: whoever has one of these roles in their token. Empty means everybody. To all others it is not there.",
     ),
 ];
 
