@@ -92,6 +92,12 @@ impl Tokens {
         }
     }
 
+    /// What the provider told, with what was guessed in the gaps.
+    pub fn as_usage(self, told: Option<Usage>) -> Usage {
+        let (input_tokens, output_tokens) = (Some(self.input), Some(self.output));
+        Usage { input_tokens, output_tokens, ..told.unwrap_or_default() }
+    }
+
     /// Prompt and answer together.
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)

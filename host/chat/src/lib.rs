@@ -9,6 +9,7 @@ pub mod history;
 pub mod id;
 pub mod log;
 pub mod policy;
+pub mod redaction;
 pub mod request;
 pub mod response_times;
 pub mod turn;

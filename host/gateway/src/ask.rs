@@ -22,6 +22,7 @@ use crate::catalog::Route;
 use crate::clock;
 use crate::metrics::Answers;
 use crate::notices::{Notices, Telling};
+use crate::policies::Denied;
 
 mod attempts;
 mod deadline;
@@ -92,6 +93,9 @@ pub(crate) enum AskError {
     /// The plugin wants to read although nothing was sent.
     #[error("the plugin wants to read although nothing was sent")]
     NothingToRead,
+    /// A policy that has to see what the provider says could not.
+    #[error("what the provider says could not be checked")]
+    Unfiltered(#[source] Denied),
     /// The plugin sends and sends.
     #[error("the plugin wants more than {MAX_EXCHANGES} exchanges")]
     TooManyExchanges,
@@ -105,7 +109,7 @@ impl AskError {
                 ErrorKind::Timeout
             }
             Self::Provider(error) => error.kind,
-            Self::Plugin(CallError::Busy) => ErrorKind::Overloaded,
+            Self::Plugin(CallError::Busy) | Self::Unfiltered(_) => ErrorKind::Overloaded,
             Self::Transport { .. }
             | Self::Plugin(_)
             | Self::Breach(_)

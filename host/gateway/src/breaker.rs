@@ -38,6 +38,12 @@ impl Breaker {
         }
     }
 
+    /// Whether it is passed over now. Asking changes nothing.
+    pub(crate) fn is_down(&self, now: Instant) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.down_until.is_some_and(|until| now < until)
+    }
+
     /// The upstream answered.
     pub(crate) fn worked(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Known::default();

@@ -11,6 +11,7 @@ use sluice_archive::CallUsage;
 use sluice_chat::answer::{Ending, Tokens};
 use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, RetryHint, Usage};
 use sluice_chat::id::{Instant as Moment, MessageId, ModelId, UserId};
+use sluice_chat::policy::{Caller, Outcome, Subject};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use crate::clock;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::metrics::{Answers, Source};
+use crate::policies::{self, Ticket, filtered};
 
 /// Pieces that wait for a caller who does not read. Beyond that the provider is not read either.
 const UNREAD: usize = 16;
@@ -39,8 +41,12 @@ pub(crate) struct Order {
     pub(crate) answer: MessageId,
     /// Who asks.
     pub(crate) user: UserId,
+    /// Who that is to policies, and from where.
+    pub(crate) caller: Arc<Caller>,
     /// What is asked.
     pub(crate) question: Question,
+    /// What policies reserved for it.
+    pub(crate) ticket: Option<Ticket>,
     /// For the guess at the prompt's tokens when the provider does not count.
     pub(crate) prompt_bytes: usize,
     /// What the question takes of the memory for bodies.
@@ -79,7 +85,7 @@ pub(crate) struct Undone {
 /// Begins a call. Dropping the receiver is hanging up.
 pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let (pieces, heard) = mpsc::channel(UNREAD);
-    let Order { trace, answer, user, question, prompt_bytes, room } = order;
+    let Order { trace, answer, user, caller, question, ticket, prompt_bytes, room } = order;
     let account = Account {
         trace,
         answer,
@@ -87,6 +93,7 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         started: clock::now(),
         model: question.route.id.clone(),
         begun: Instant::now(),
+        first: None,
         prompt_bytes,
         said_bytes: 0,
         usage: None,
@@ -101,14 +108,20 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         &means.metrics.answers,
         &means.notices,
     );
+    let policies = Arc::clone(&means.policies);
+    let model = Some(account.model.to_string());
+    let subject = Subject { model, ..policies::subject(&caller) };
+    let asking = filtered(asking, Arc::clone(&policies), subject.clone());
     let (halt, ledger) = (gateway.halt.clone(), Arc::clone(&gateway.ledger));
     let span =
         tracing::error_span!(parent: None, "call", trace = account.trace, user = %account.user);
     let task = async move {
         let mut call = Call { account, pieces, halt };
         // The exchange is over before it is accounted for.
-        let ended = call.listen(Box::pin(asking)).await;
-        call.close(ended, &ledger).await;
+        let ended = call.listen(asking).await;
+        let outcome = call.close(ended, &ledger).await;
+        let subject = Subject { now: clock::now(), ..subject };
+        policies.settle(subject, &outcome, ticket).await;
         drop(room);
     };
     gateway.tasks.spawn(task.instrument(span));
@@ -163,7 +176,7 @@ impl Call {
         }
     }
 
-    async fn close(self, ended: Ended, ledger: &Ledger) {
+    async fn close(self, ended: Ended, ledger: &Ledger) -> Outcome {
         let (ending, piece) = match ended {
             Ended::Heard(Ok(reason)) => {
                 (Ending::from(&reason), Some(Ok(self.account.done(reason))))
@@ -180,6 +193,7 @@ impl Call {
             }
         };
         self.account.log(ending);
+        let outcome = self.account.outcome(ending);
         let Self { account, pieces, .. } = self;
         let tell = async move {
             let Some(piece) = piece else { return };
@@ -187,6 +201,7 @@ impl Call {
             drop(timeout(READ_TIMEOUT, pieces.send(Piece::Ended(piece))).await);
         };
         ledger.record(account.usage(ending), tell).await;
+        outcome
     }
 }
 
@@ -204,6 +219,7 @@ impl From<&AskError> for Undone {
             | AskError::Plugin(_)
             | AskError::Breach(_)
             | AskError::NothingToRead
+            | AskError::Unfiltered(_)
             | AskError::TooManyExchanges => None,
         };
         Self { kind: error.kind(), retry_after }
@@ -218,6 +234,7 @@ struct Account {
     started: Moment,
     model: ModelId,
     begun: Instant,
+    first: Option<Instant>,
     prompt_bytes: usize,
     said_bytes: usize,
     usage: Option<Usage>,
@@ -227,6 +244,7 @@ struct Account {
 
 impl Account {
     fn hear(&mut self, events: &[ChatEvent]) {
+        self.first.get_or_insert_with(Instant::now);
         for event in events {
             match event {
                 ChatEvent::Text(text) => self.said_bytes += text.len(),
@@ -250,6 +268,21 @@ impl Account {
         let tokens = self.tokens();
         let Self { trace, answer, user, started, model, .. } = self;
         CallUsage { answer, trace, user, model, started, ended: clock::now(), ending, tokens }
+    }
+
+    /// What policies are told.
+    fn outcome(&self, ending: Ending) -> Outcome {
+        let (tokens, since) =
+            (self.tokens(), |at: Instant| at.duration_since(self.begun).as_millis());
+        let ms = |millis: u128| u32::try_from(millis).unwrap_or(u32::MAX);
+        Outcome {
+            usage: tokens.as_usage(self.usage.clone()),
+            estimated: tokens.estimated,
+            cost_micros: None,
+            duration_ms: ms(since(Instant::now())),
+            first_piece_ms: self.first.map(|first| ms(since(first))),
+            ended: ending.as_str(),
+        }
     }
 
     /// One line for each call, however it ended.

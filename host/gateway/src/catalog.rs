@@ -6,6 +6,7 @@ use sluice_chat::id::ModelId;
 use sluice_sandbox::Provider;
 use sluice_upstream::Endpoints;
 use sluice_wire::server::ModelOffer;
+use tokio::time::Instant;
 
 use crate::breaker::Breaker;
 use crate::metrics::Source;
@@ -39,6 +40,11 @@ impl Route {
     /// Whether somebody with these roles may use it.
     pub(crate) fn is_for(&self, roles: &[String]) -> bool {
         self.roles.is_empty() || self.roles.iter().any(|role| roles.contains(role))
+    }
+
+    /// Whether its upstream is passed over now, because it failed too often in a row.
+    pub(crate) fn is_down(&self) -> bool {
+        self.breaker.is_down(Instant::now())
     }
 
     /// Whom an answer's tokens are put down to.
@@ -81,6 +87,11 @@ impl Catalog {
         let offer =
             |route: &Arc<Route>| ModelOffer { id: route.id.to_string(), name: route.name.clone() };
         self.allowed(roles).map(offer).collect()
+    }
+
+    /// All models.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().map(AsRef::as_ref)
     }
 
     /// The ids of all models.

@@ -1,5 +1,6 @@
 //! What the whole process shares: built once by `serve`, handed to every task.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::body::Bodies;
 use crate::identity::{Identity, TokenRefused, Verifier};
 use crate::ledger::Ledger;
 use crate::metrics::{Limiter, Seen};
+use crate::plugins::Loaded;
 use crate::rate::{OverLimit, Windows};
 use crate::revocation::Revocations;
 use crate::rules::Rules;
@@ -54,6 +56,8 @@ pub(crate) struct Gateway {
     pub(crate) ledger: Arc<Ledger>,
     /// Where routes begin: empty, or a path.
     pub(crate) prefix: String,
+    /// Every plugin that is switched on, by id.
+    pub(crate) plugins: BTreeMap<String, Loaded>,
     /// Where plugins run.
     pub(crate) sandbox: Sandbox,
     /// Who may read the metrics.

@@ -25,6 +25,7 @@ mod ledger;
 mod metrics;
 mod notices;
 mod plugins;
+mod policies;
 mod rate;
 mod reload;
 mod retention;

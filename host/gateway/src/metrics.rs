@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 mod answers;
 mod archive;
+mod judging;
 mod label;
 mod levels;
 mod notified;
@@ -20,6 +21,7 @@ mod traffic;
 
 pub(crate) use answers::{Answers, Meter};
 pub(crate) use archive::{Archiving, Operation};
+pub(crate) use judging::{Judging, Verdict};
 pub(crate) use label::{Limiter, Source};
 pub(crate) use levels::{Levels, Seen};
 pub(crate) use notified::Notified;
@@ -41,6 +43,8 @@ pub(crate) struct Metrics {
     pub(crate) sessions: Sessions,
     /// Operations of the archive that operators watch.
     pub(crate) archive: Archiving,
+    /// What policies say.
+    pub(crate) judging: Judging,
     /// Who was told.
     pub(crate) notified: Arc<Notified>,
     levels: Levels,
@@ -57,6 +61,7 @@ impl Metrics {
             answers: Answers::register(&mut registry),
             sessions: Sessions::register(&mut registry),
             archive: Archiving::register(&mut registry),
+            judging: Judging::register(&mut registry),
             notified: Arc::new(Notified::register(&mut registry)),
             levels: Levels::register(&mut registry),
             registry,

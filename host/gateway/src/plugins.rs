@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sluice_sandbox::{Digest, Limits, LoadError, Provider, Sandbox};
+use sluice_sandbox::{Digest, Limits, LoadError, Plugin as Component, Sandbox};
 use sluice_upstream::{
     Credential, CredentialError, Destination, DestinationError, Endpoint, Endpoints,
 };
 
-use crate::settings::{Plugin, Source};
+use crate::settings::{OnFailure, Plugin, Source};
 
 /// The secret that every scheme sends.
 const KEY_SECRET: &str = "api_key";
@@ -18,13 +18,15 @@ const BEARER: &str = "bearer";
 /// Schemes that send it as it is, in the header of that name.
 const KEY_HEADERS: [&str; 2] = ["x-api-key", "api-key"];
 
-/// A plugin of the configuration, ready to answer.
+/// A plugin of the configuration, ready to be used.
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     /// The checked component.
-    pub(crate) provider: Provider,
+    pub(crate) plugin: Component,
     /// Where its exchanges go.
     pub(crate) endpoints: Arc<Endpoints>,
+    /// What becomes of what it cannot judge.
+    pub(crate) on_failure: OnFailure,
 }
 
 /// Why a plugin of the configuration cannot be used.
@@ -36,6 +38,9 @@ pub(crate) enum PluginError {
     /// Its file cannot be read.
     #[error("plugin `{id}`: cannot read {}", path.display())]
     Unreadable { id: String, path: PathBuf, source: std::io::Error },
+    /// It is meant for something that it cannot do.
+    #[error("plugin `{id}`: {cannot}")]
+    OtherKind { id: String, cannot: &'static str },
     /// It was refused.
     #[error("plugin `{id}`")]
     Refused { id: String, source: LoadError },
@@ -103,7 +108,7 @@ impl Shelf {
     }
 }
 
-/// Loads one plugin and tries it: what it returns can answer.
+/// Loads one plugin and tries it: what it returns can be used.
 pub(crate) async fn load(
     sandbox: &Sandbox,
     shelf: &Shelf,
@@ -112,11 +117,12 @@ pub(crate) async fn load(
     let bytes = shelf.read(plugin)?;
     let pin = plugin.sha256.map(Digest::from);
     let settings = plugin.settings.to_string();
-    let provider = sandbox
-        .load(&plugin.id, &bytes, pin.as_ref(), Limits::default(), &settings)
+    let component = sandbox
+        .load_plugin(&plugin.id, &bytes, pin.as_ref(), Limits::default(), &settings)
         .await
         .map_err(|source| PluginError::Refused { id: plugin.id.clone(), source })?;
-    Ok(Loaded { provider, endpoints: Arc::new(endpoints(plugin)?) })
+    let endpoints = Arc::new(endpoints(plugin)?);
+    Ok(Loaded { plugin: component, endpoints, on_failure: plugin.on_failure })
 }
 
 /// Where the plugin may go, and what is added on the way.

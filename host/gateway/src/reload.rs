@@ -2,7 +2,6 @@
 //!
 //! All of it or nothing: a configuration with any problem changes nothing. No connection is touched.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
 use crate::gateway::Gateway;
-use crate::plugins::Loaded;
 use crate::rules::Rules;
-use crate::serve::routes_of;
+use crate::serve::{chain_of, routes_of};
 use crate::settings::{Configured, Effective, Plugin, Problems, Secret, Settings};
 use crate::telemetry::Level;
 
@@ -66,8 +64,6 @@ pub(crate) struct Reload {
     pub(crate) gateway: Arc<Gateway>,
     /// Where configurations come from.
     pub(crate) reader: Arc<Reader>,
-    /// The plugins there are for models.
-    pub(crate) loaded: BTreeMap<String, Loaded>,
     /// What is logged.
     pub(crate) level: Level,
     /// What the process runs on.
@@ -111,18 +107,31 @@ impl Reload {
             tracing::warn!(%warning, "odd configuration");
         }
         let needs_restart = self.started.needs_restart(&settings, &effective);
-        let unknown = settings.models.iter().find(|model| !self.loaded.contains_key(&model.plugin));
-        if let Some(model) = unknown {
-            let (model, plugin) = (&model.id, &model.plugin);
-            tracing::error!(%model, plugin, "the model's plugin is not loaded, which needs a restart");
+        let wanted = settings.models.iter().map(|model| &model.plugin);
+        let mut wanted = wanted.chain(&settings.policies.chain);
+        if let Some(plugin) = wanted.find(|plugin| !self.gateway.plugins.contains_key(*plugin)) {
+            tracing::error!(plugin, "it is wanted and not loaded, which needs a restart");
             return tracing::error!("the configuration has problems, the one in force stays");
         }
-        let Settings { server, limits, llm, models, telemetry, .. } = settings;
+        let Settings { server, limits, llm, policies, models, telemetry, .. } = settings;
         let rules = Rules::of(limits, &server);
-        let catalog = Catalog::new(routes_of(models, &self.loaded), llm.default_model);
+        let made = routes_of(models, &self.gateway.plugins)
+            .and_then(|routes| Ok((routes, chain_of(policies, &self.gateway.plugins)?)));
+        let (routes, chain) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::error!(
+                    error,
+                    "the configuration has problems, the one in force stays"
+                );
+            }
+        };
+        let catalog = Catalog::new(routes, llm.default_model);
         let models = catalog.ids().len();
         self.gateway.rules.store(Arc::new(rules));
         self.gateway.means.catalog.store(Arc::new(catalog));
+        self.gateway.means.policies.replace(chain);
         self.level.set(&telemetry.level);
         for key in needs_restart {
             tracing::warn!(key, "changed, but needs a restart");

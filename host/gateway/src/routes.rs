@@ -14,10 +14,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Serialize;
 use sluice_chat::id::UserId;
+use sluice_wire::error::ErrorCode;
 
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
 use crate::metrics::Told;
+use crate::policies::Denied;
 use crate::rate::OverLimit;
 
 mod admin;
@@ -147,7 +149,7 @@ async fn secured(mut response: Response) -> Response {
 }
 
 /// Why a request is refused, and with which status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// No token.
     Unauthorized,
@@ -171,6 +173,8 @@ pub(crate) enum Refusal {
     TookTooLong,
     /// A token without the role that the route wants.
     NoOperator,
+    /// A policy said no.
+    Denied(Denied),
     /// As many connections as allowed are open.
     TooManyConnections,
     /// More requests than allowed; there is room again after that time.
@@ -183,10 +187,14 @@ pub(crate) enum Refusal {
 struct RefusalBody {
     error: &'static str,
     code: &'static str,
+    /// A policy's own text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let overcrowded = matches!(self, Self::TooManyConnections | Self::Unavailable);
         let (status, code, error) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "a token is needed"),
             Self::InvalidToken => {
@@ -211,6 +219,7 @@ impl IntoResponse for Refusal {
                 (StatusCode::REQUEST_TIMEOUT, "BAD_REQUEST", "the request took too long")
             }
             Self::NoOperator => (StatusCode::FORBIDDEN, "FORBIDDEN", "this is for operators only"),
+            Self::Denied(denied) => return not_allowed(denied),
             Self::TooManyRequests(wait) => return too_many_requests(wait),
             Self::TooManyConnections => (
                 StatusCode::TOO_MANY_REQUESTS,
@@ -221,13 +230,28 @@ impl IntoResponse for Refusal {
                 (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "try again later")
             }
         };
-        let mut response = (status, axum::Json(RefusalBody { error, code })).into_response();
+        let body = RefusalBody { error, code, detail: None };
+        let mut response = (status, axum::Json(body)).into_response();
         response.extensions_mut().insert(Told(code));
-        if matches!(self, Self::TooManyConnections | Self::Unavailable) {
+        if overcrowded {
             response.headers_mut().insert("retry-after", HeaderValue::from_static("5"));
         }
         response
     }
+}
+
+/// Says why, in the policy's own words, and when it may go through.
+fn not_allowed(denied: Denied) -> Response {
+    const CODE: ErrorCode = ErrorCode::PolicyDenied;
+    let Denied { text, retry_after, .. } = denied;
+    let detail = Some(text).filter(|text| !text.is_empty());
+    let body = RefusalBody { error: "a policy does not allow this", code: CODE.as_str(), detail };
+    let mut response = (StatusCode::FORBIDDEN, axum::Json(body)).into_response();
+    response.extensions_mut().insert(Told(CODE.as_str()));
+    if let Some(wait) = retry_after {
+        response.headers_mut().insert("retry-after", HeaderValue::from(whole_seconds(wait)));
+    }
+    response
 }
 
 #[derive(Debug, Serialize)]
@@ -259,6 +283,12 @@ fn whole_seconds(wait: Duration) -> u64 {
 impl From<OverLimit> for Refusal {
     fn from(over: OverLimit) -> Self {
         Self::TooManyRequests(over.retry_after)
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
     }
 }
 

@@ -9,7 +9,7 @@ use sluice_archive::{Archive, Durability};
 use sluice_chat::history::Budget;
 use sluice_chat::log::Bounds;
 use sluice_mail::{Mailer, MailerError};
-use sluice_sandbox::{Sandbox, SandboxSettings};
+use sluice_sandbox::{Plugin as Component, Sandbox, SandboxSettings};
 use sluice_upstream::{Timeouts, Upstream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -30,6 +30,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::notices::{self, Channel, Notices, Telling};
 use crate::plugins::{self, Loaded, PluginError, Shelf};
+use crate::policies::{Chain, Link, Policies};
 use crate::rate::Windows;
 use crate::reload::{Reader, Reload, Started};
 use crate::retention;
@@ -37,7 +38,7 @@ use crate::revocation::Revocations;
 use crate::routes::{self, HostCheck};
 use crate::rules::Rules;
 use crate::session::Means;
-use crate::settings::{Jwks, MAIL, Model, Notify, Plugin, Settings};
+use crate::settings::{Jwks, MAIL, Model, Notify, Plugin, Policies as Judges, Settings};
 use crate::storage::{self, StorageError};
 use crate::telemetry::Level;
 
@@ -91,11 +92,18 @@ pub(crate) fn sandbox(settings: &crate::settings::Sandbox) -> Result<Sandbox, Se
     Sandbox::new(settings).map_err(|error| ServeError::Internal(error.into()))
 }
 
-/// What clients may pick. Each model's plugin is loaded.
-pub(crate) fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -> Vec<Arc<Route>> {
+/// What clients may pick. Each model's plugin is loaded; one that does not answer is an error.
+pub(crate) fn routes_of(
+    models: Vec<Model>,
+    loaded: &BTreeMap<String, Loaded>,
+) -> Result<Vec<Arc<Route>>, PluginError> {
     let route = |model: Model| {
-        let Loaded { provider, endpoints } = loaded.get(&model.plugin)?.clone();
-        Some(Arc::new(Route {
+        let Loaded { plugin, endpoints, .. } = loaded.get(&model.plugin)?.clone();
+        let Component::Provider(provider) = plugin else {
+            let cannot = "a model is to be answered by it, and it does not answer";
+            return Some(Err(PluginError::OtherKind { id: model.plugin, cannot }));
+        };
+        Some(Ok(Arc::new(Route {
             id: model.id,
             name: model.name,
             upstream_model: model.upstream,
@@ -106,9 +114,26 @@ pub(crate) fn routes_of(models: Vec<Model>, loaded: &BTreeMap<String, Loaded>) -
             fallback: model.fallback,
             roles: model.roles,
             breaker: Breaker::default(),
-        }))
+        })))
     };
     models.into_iter().filter_map(route).collect()
+}
+
+/// Who judges. Each is loaded; one that does not judge is an error.
+pub(crate) fn chain_of(
+    policies: Judges,
+    loaded: &BTreeMap<String, Loaded>,
+) -> Result<Chain, PluginError> {
+    let link = |id: String| {
+        let Loaded { plugin, on_failure, .. } = loaded.get(&id)?.clone();
+        let Component::Policy(policy) = plugin else {
+            let cannot = "it is in policies.chain, and it does not judge";
+            return Some(Err(PluginError::OtherKind { id, cannot }));
+        };
+        Some(Ok(Arc::new(Link::new(policy, on_failure))))
+    };
+    let links = policies.chain.into_iter().filter_map(link).collect::<Result<Vec<_>, _>>()?;
+    Ok(Chain::new(links, policies.break_glass))
 }
 
 /// What a reload works with.
@@ -132,6 +157,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         llm,
         storage,
         sandbox: sandboxed,
+        policies,
         plugins,
         models,
         notify,
@@ -149,7 +175,10 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let sandbox = sandbox(&sandboxed)?;
     let loaded = load_plugins(&sandbox, &shelf, &plugins).await.map_err(ServeError::Plugins)?;
     let upstream = Upstream::new(llm.connect_timeout).map_err(|error| internal(error.into()))?;
-    let catalog = Catalog::new(routes_of(models, &loaded), llm.default_model);
+    let unfit = |problem| ServeError::Plugins(vec![problem]);
+    let routes = routes_of(models, &loaded).map_err(unfit)?;
+    let catalog = Catalog::new(routes, llm.default_model);
+    let chain = chain_of(policies, &loaded).map_err(unfit)?;
     let offered: Vec<String> = catalog.ids().map(ToString::to_string).collect();
     let ring = auth.jwks.clone().map(|jwks| {
         KeyRing::new(match jwks {
@@ -165,8 +194,11 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     if archive.durability() == Durability::Degraded {
         notices.alarm(Telling::archive_degraded());
     }
+    let (stored, judging) = (archive.clone(), metrics.judging.clone());
+    let policies = Policies::new(chain, stored, judging, llm.stream_timeout);
     let means = Means {
         archive,
+        policies: Arc::new(policies),
         catalog: Arc::new(ArcSwap::from_pointee(catalog)),
         upstream,
         patience: Patience {
@@ -196,6 +228,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         bodies: Bodies::new(),
         rules: ArcSwap::from_pointee(Rules::of(limits, &server)),
         prefix: server.path_prefix,
+        plugins: loaded,
         sandbox,
         metrics_networks: telemetry.metrics_networks,
         tasks: TaskTracker::new(),
@@ -229,7 +262,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let mut stop = Stop::listen().map_err(|error| internal(error.into()))?;
     let hangup = signal(SignalKind::hangup()).map_err(|error| internal(error.into()))?;
     let Reloading { reader, level, started } = reloading;
-    let reload = Reload { gateway: Arc::clone(&gateway), reader, loaded, level, started };
+    let reload = Reload { gateway: Arc::clone(&gateway), reader, level, started };
     services.spawn(reload.run(hangup, gateway.drain.clone()));
     announce(address, &gateway.prefix, &offered);
 

@@ -22,6 +22,7 @@ use crate::ask::Patience;
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::policies::Policies;
 
 mod idle;
 mod journal;
@@ -41,6 +42,8 @@ pub(crate) struct Means {
     pub(crate) archive: Archive,
     /// Models on offer.
     pub(crate) catalog: Arc<ArcSwap<Catalog>>,
+    /// Who judges.
+    pub(crate) policies: Arc<Policies>,
     /// The way out.
     pub(crate) upstream: Upstream,
     /// How long asking may take.

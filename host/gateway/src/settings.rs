@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) storage: Storage,
     /// Running plugins.
     pub(crate) sandbox: Sandbox,
+    /// Which policies are asked.
+    pub(crate) policies: Policies,
     /// The plugins: those of the files by id, then `provider-<n>` by number. Ids are unique.
     pub(crate) plugins: Vec<Plugin>,
     /// The models in the order written, those of the variables last. Never empty, ids are unique, and each names a plugin
@@ -209,6 +211,25 @@ pub(crate) struct Sandbox {
     pub(crate) cache_directory: PathBuf,
 }
 
+/// Which policies are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Policies {
+    /// Ids of plugins that are switched on, none of them twice, in the order in which they are asked.
+    pub(crate) chain: Vec<String>,
+    /// Users whose actions as operators none is asked about.
+    pub(crate) break_glass: Vec<String>,
+}
+
+/// What becomes of what a policy cannot judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum OnFailure {
+    /// It is refused.
+    #[default]
+    Closed,
+    /// It passes.
+    Open,
+}
+
 /// One plugin instance.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Plugin {
@@ -226,12 +247,14 @@ pub(crate) struct Plugin {
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// Whether it is loaded.
     pub(crate) enabled: bool,
+    /// What becomes of what it cannot judge, if it is a policy.
+    pub(crate) on_failure: OnFailure,
 }
 
 /// Shows which settings there are but not what they say: people put keys there.
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, source, sha256, settings, endpoints, secrets, enabled } = self;
+        let Self { id, source, sha256, settings, endpoints, secrets, enabled, on_failure } = self;
         let settings: Vec<_> = settings.as_object().into_iter().flatten().map(|(k, _)| k).collect();
         f.debug_struct("Plugin")
             .field("id", id)
@@ -241,6 +264,7 @@ impl fmt::Debug for Plugin {
             .field("endpoints", endpoints)
             .field("secrets", secrets)
             .field("enabled", enabled)
+            .field("on_failure", on_failure)
             .finish()
     }
 }

@@ -130,6 +130,40 @@ pub enum Plugin {
     Policy(Policy),
 }
 
+impl Plugin {
+    /// SHA-256 of its component.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Provider(provider) => provider.digest(),
+            Self::Policy(policy) => policy.digest(),
+        }
+    }
+
+    /// Version of the contract that it was built for.
+    pub fn contract(&self) -> &ContractVersion {
+        match self {
+            Self::Provider(provider) => provider.contract(),
+            Self::Policy(policy) => policy.contract(),
+        }
+    }
+
+    /// Interfaces it imports, with versions.
+    pub fn imports(&self) -> &[String] {
+        match self {
+            Self::Provider(provider) => provider.imports(),
+            Self::Policy(policy) => policy.imports(),
+        }
+    }
+
+    /// Interfaces it exports, with versions.
+    pub fn exports(&self) -> &[String] {
+        match self {
+            Self::Provider(provider) => provider.exports(),
+            Self::Policy(policy) => policy.exports(),
+        }
+    }
+}
+
 impl Bench {
     /// Checks, compiles, checks, tries: a provider.
     pub(crate) async fn load(&self, order: Order<'_>) -> Result<Provider, LoadError> {

@@ -34,6 +34,7 @@ mod official_client;
 mod openai;
 mod operator;
 mod page;
+mod policies;
 mod process;
 mod regenerate;
 mod reload;

@@ -74,6 +74,8 @@ pub enum Refusal {
     Denied {
         /// Text for the user, at most 512 bytes.
         detail: Option<String>,
+        /// When it may go through.
+        retry_after_ms: Option<u64>,
     },
     /// The archive could not store it now.
     NotStored,

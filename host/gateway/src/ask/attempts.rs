@@ -47,6 +47,7 @@ impl Remedy {
             AskError::Plugin(_)
             | AskError::Breach(_)
             | AskError::NothingToRead
+            | AskError::Unfiltered(_)
             | AskError::TooManyExchanges => Self::OtherWay,
         }
     }
@@ -92,6 +93,7 @@ impl Remedy {
             | AskError::Plugin(_)
             | AskError::Breach(_)
             | AskError::NothingToRead
+            | AskError::Unfiltered(_)
             | AskError::TooManyExchanges => false,
         }
     }

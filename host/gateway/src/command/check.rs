@@ -33,6 +33,12 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
         }
         Err(exit) => return exit,
     };
+    let fit = serve::routes_of(settings.models.clone(), &loaded)
+        .and_then(|_| serve::chain_of(settings.policies.clone(), &loaded));
+    if let Err(problem) = fit {
+        tell(chain(&problem));
+        return Exit::Configuration.into();
+    }
     for line in &effective {
         print(line);
     }
@@ -44,11 +50,14 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
         }
     }
     for (id, plugin) in &loaded {
-        let (contract, digest) = (plugin.provider.contract(), plugin.provider.digest());
+        let (contract, digest) = (plugin.plugin.contract(), plugin.plugin.digest());
         print(format_args!("plugin      {id}  contract {contract}  sha256 {digest}"));
     }
     for model in &settings.models {
         print(format_args!("model       {}  {} by {}", model.id, model.upstream, model.plugin));
+    }
+    for (place, id) in settings.policies.chain.iter().enumerate() {
+        print(format_args!("policy      {}. {id}", place + 1));
     }
     print("everything is in order");
     ExitCode::SUCCESS

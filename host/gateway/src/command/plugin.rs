@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use sluice_sandbox::{Limits, Provider, Sandbox, SandboxSettings};
+use sluice_sandbox::{Hook, Limits, Plugin, Sandbox, SandboxSettings};
 
 use super::{Exit, block_on, chain, print, settings, tell};
 use crate::plugins::Shelf;
@@ -51,13 +51,13 @@ pub(crate) enum PluginCommand {
 pub(crate) fn run(command: &PluginCommand) -> ExitCode {
     let done = match command {
         PluginCommand::List { files } => list(files),
-        PluginCommand::Inspect { file } => load(file, "{}").map(|provider| {
-            describe(&provider);
-            print(format_args!("imports   {}", provider.imports().join(", ")));
-            print(format_args!("exports   {}", provider.exports().join(", ")));
+        PluginCommand::Inspect { file } => load(file, "{}").map(|(name, plugin)| {
+            describe(&name, &plugin);
+            print(format_args!("imports   {}", plugin.imports().join(", ")));
+            print(format_args!("exports   {}", plugin.exports().join(", ")));
         }),
-        PluginCommand::Check { file, settings } => load(file, settings).map(|provider| {
-            describe(&provider);
+        PluginCommand::Check { file, settings } => load(file, settings).map(|(name, plugin)| {
+            describe(&name, &plugin);
             print("ok");
         }),
         PluginCommand::Test(wanted) => replay::run(wanted),
@@ -65,10 +65,23 @@ pub(crate) fn run(command: &PluginCommand) -> ExitCode {
     done.map_or_else(|exit| exit, |()| ExitCode::SUCCESS)
 }
 
-fn describe(provider: &Provider) {
-    print(format_args!("name      {}", provider.name()));
-    print(format_args!("contract  {}", provider.contract()));
-    print(format_args!("sha256    {}", provider.digest()));
+fn describe(name: &str, plugin: &Plugin) {
+    print(format_args!("name      {name}"));
+    print(format_args!("kind      {}", kind(plugin)));
+    print(format_args!("contract  {}", plugin.contract()));
+    print(format_args!("sha256    {}", plugin.digest()));
+}
+
+/// What it is, and of a policy what it is asked about.
+fn kind(plugin: &Plugin) -> String {
+    match plugin {
+        Plugin::Provider(_) => "provider".to_owned(),
+        Plugin::Policy(policy) => {
+            let hooks = Hook::ALL.into_iter().filter(|hook| policy.has(*hook));
+            let hooks: Vec<&str> = hooks.map(Hook::as_str).collect();
+            format!("policy of {}", hooks.join(", "))
+        }
+    }
 }
 
 fn list(files: &[PathBuf]) -> Result<(), ExitCode> {
@@ -84,7 +97,9 @@ fn list(files: &[PathBuf]) -> Result<(), ExitCode> {
     for plugin in &settings.plugins {
         let state = if plugin.enabled {
             match block_on(crate::plugins::load(&sandbox, &shelf, plugin))? {
-                Ok(loaded) => format!("contract {}", loaded.provider.contract()),
+                Ok(loaded) => {
+                    format!("{}  contract {}", kind(&loaded.plugin), loaded.plugin.contract())
+                }
                 Err(problem) => chain(&problem),
             }
         } else {
@@ -96,11 +111,11 @@ fn list(files: &[PathBuf]) -> Result<(), ExitCode> {
 }
 
 /// Loads a component from a file, or a bundled one by name.
-fn load(file: &Path, settings: &str) -> Result<Provider, ExitCode> {
+fn load(file: &Path, settings: &str) -> Result<(String, Plugin), ExitCode> {
     let (name, bytes) = component(file)?;
     let sandbox = sandbox()?;
-    let loaded = block_on(sandbox.load(&name, &bytes, None, Limits::default(), settings))?;
-    loaded.map_err(|error| {
+    let loaded = block_on(sandbox.load_plugin(&name, &bytes, None, Limits::default(), settings))?;
+    loaded.map(|plugin| (name, plugin)).map_err(|error| {
         tell(chain(&error));
         Exit::Configuration.into()
     })

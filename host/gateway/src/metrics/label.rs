@@ -51,6 +51,21 @@ pub(super) struct Request {
     pub(super) method: &'static str,
 }
 
+/// A policy, by its id in the configuration, and what it was asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Asked {
+    pub(super) policy: String,
+    pub(super) hook: &'static str,
+}
+
+/// That, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Judged {
+    pub(super) policy: String,
+    pub(super) hook: &'static str,
+    pub(super) outcome: &'static str,
+}
+
 /// A code of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Code {

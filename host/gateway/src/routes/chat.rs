@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use sluice_chat::id::{Epoch, Position, Seq, SessionId};
+use sluice_chat::policy::Subject;
 use tracing::Instrument as _;
 
 use super::remote::Remote;
@@ -21,6 +22,7 @@ use crate::accept::Line;
 use crate::admission::TurnedAway;
 use crate::connection::{self, Arrival};
 use crate::metrics::Limiter;
+use crate::policies;
 use crate::settings::Origins;
 
 /// What both sides agree to speak.
@@ -107,6 +109,9 @@ async fn prepare(
     }
     let token = in_header.or(in_query).ok_or(Refusal::Unauthorized)?;
     let identity = gateway.identify(token).await?;
+    let subject = policies::subject(&identity.caller(address));
+    let session = asked.session_id.clone();
+    gateway.means.policies.connect(Subject { session, ..subject }).await?;
     let permit = gateway.enter(&identity.user, address).map_err(|away| match away {
         TurnedAway::Full => Refusal::Unavailable,
         TurnedAway::UserFull => {

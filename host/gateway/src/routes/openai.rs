@@ -2,6 +2,7 @@
 //!
 //! From HTTP to a call and back; what a call is, is `call`'s, and how OpenAI writes it `sluice_wire::openai`'s.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use sluice_chat::id::ModelId;
+use sluice_chat::policy::Subject;
 use sluice_upstream::{Blobs, MAX_TEXT_BYTES};
 use sluice_wire::openai::{
     BadRequest, ChatCall, Chunks, Failure, Head, ModelEntry, ModelList, UsageBody, Whole,
@@ -29,6 +31,7 @@ use crate::catalog::Route;
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
 use crate::metrics::Told;
+use crate::policies::{self, Denied, Judged, Proposal};
 use crate::{clock, fresh};
 
 mod stream;
@@ -81,6 +84,12 @@ impl From<Failure> for Refused {
 impl From<BadRequest> for Refused {
     fn from(bad: BadRequest) -> Self {
         Failure::BadRequest(bad).into()
+    }
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        Self { failure: Failure::Denied(denied.text), retry_after: denied.retry_after }
     }
 }
 
@@ -163,9 +172,13 @@ fn route(gateway: &Gateway, id: &str, roles: &[String]) -> Result<Arc<Route>, Re
     Ok(catalog.find(Some(&id), roles).map(Arc::clone).ok_or(Failure::NoSuchModel)?)
 }
 
-async fn complete(State(gateway): State<Shared>, request: Request) -> Response {
+async fn complete(
+    State(gateway): State<Shared>,
+    Remote(address): Remote,
+    request: Request,
+) -> Response {
     let trace = fresh::trace();
-    let answered = answer(&gateway, request, trace.clone()).await;
+    let answered = answer(&gateway, address, request, trace.clone()).await;
     let mut response = answered.unwrap_or_else(|refused| {
         let failure = &refused.failure;
         tracing::debug!(trace, ?failure, "refused a call");
@@ -176,12 +189,18 @@ async fn complete(State(gateway): State<Shared>, request: Request) -> Response {
     response
 }
 
-async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Response, Refused> {
+async fn answer(
+    gateway: &Shared,
+    address: IpAddr,
+    request: Request,
+    trace: String,
+) -> Result<Response, Refused> {
     if gateway.drain.is_cancelled() {
         return Err(Refused { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) });
     }
     let (head, body) = request.into_parts();
-    let Identity { user, roles, .. } = caller(gateway, &head.headers).await?;
+    let identity = caller(gateway, &head.headers).await?;
+    let (user, roles) = (identity.user.clone(), &identity.roles);
     // Before the body: reading that is what costs.
     gateway.charge_message(&user).map_err(|over| Refused {
         failure: Failure::TooManyRequests,
@@ -195,8 +214,16 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
     if call.text_bytes as u64 > MAX_TEXT_BYTES {
         return Err(Failure::TextTooLarge.into());
     }
-    let ChatCall { model, mut request, blobs, stream, include_usage, text_bytes } = call;
-    let route = route(gateway, &model, &roles)?;
+    let ChatCall { model, request, blobs, stream, include_usage, text_bytes } = call;
+    let model = route(gateway, &model, roles)?.id.clone();
+    let caller = identity.caller(address);
+    let subject = Subject { model: Some(model.to_string()), ..policies::subject(&caller) };
+    let policies = &gateway.means.policies;
+    policies.connect(subject.clone()).await?;
+    let may_use = |model: &ModelId| route(gateway, model.as_str(), roles).is_ok();
+    let judged = policies.judge(Proposal { subject, model, request }, may_use).await?;
+    let Judged { model, mut request, ticket, .. } = judged;
+    let route = route(gateway, model.as_str(), roles)?;
     request.model.clone_from(&route.upstream_model);
     request.max_output_tokens =
         request.max_output_tokens.into_iter().chain(route.max_output_tokens).min();
@@ -210,11 +237,11 @@ async fn answer(gateway: &Shared, request: Request, trace: String) -> Result<Res
         created: clock::now().0 / 1_000,
         model: route.id.to_string(),
     };
-    let others = gateway.means.catalog.load().others(&route, &roles);
+    let others = gateway.means.catalog.load().others(&route, roles);
     let question = Question { route, others, request, blobs: kept };
     let pieces = call::start(
         gateway,
-        Order { trace, answer, user, question, prompt_bytes: text_bytes, room },
+        Order { trace, answer, user, caller, question, ticket, prompt_bytes: text_bytes, room },
     );
     if stream {
         in_pieces(Chunks::new(head, include_usage), pieces).await

@@ -86,8 +86,10 @@ async fn turn_away(mut inbox: Inbox, refused: FollowRefused) {
 }
 
 mod answering;
+mod screening;
 
 use answering::Running;
+use screening::Screened;
 
 type Asking = Pin<Box<dyn Stream<Item = Heard> + Send>>;
 
@@ -117,6 +119,8 @@ struct Session {
     model: Option<ModelId>,
     /// Who asked for what is in hand.
     caller: Arc<Caller>,
+    /// What the policies made of it, until it is asked.
+    screened: Option<Screened>,
     /// The message answered last, where it stands, for acknowledging it again.
     asked: Option<(MessageId, Seq)>,
     followers: HashMap<ConnectionId, Outbox>,
@@ -142,6 +146,7 @@ impl Session {
             stored: false,
             model: None,
             caller: Arc::default(),
+            screened: None,
             asked: None,
             followers: HashMap::new(),
             asking: None,
@@ -213,7 +218,8 @@ impl Session {
     }
 
     /// Puts the session away, so that the next one to take it knows that nothing was lost.
-    async fn leave(self) {
+    async fn leave(mut self) {
+        self.forget_screened().await;
         if self.lost {
             return self.close_for_good();
         }
@@ -359,11 +365,14 @@ impl Session {
                 effects.extend(self.turn.on(result));
             }
         }
+        if self.turn.is_idle() {
+            self.forget_screened().await;
+        }
     }
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
-            Effect::Screen(say) => Some(Input::Screened(self.screen(say))),
+            Effect::Screen(say) => Some(Input::Screened(self.screen(say).await)),
             Effect::Save(say) => Some(Input::Saved(self.save(say).await)),
             Effect::Recall(asker) => Some(Input::Recalled(self.recall(&asker).await)),
             Effect::Ask(question) => self.ask(question).await,
@@ -376,7 +385,7 @@ impl Session {
                 Some(Input::Committed { stored: self.commit(&closing).await })
             }
             Effect::Close(closing) => {
-                self.close(&closing);
+                self.close(&closing).await;
                 None
             }
             Effect::AckAgain(asker) => {
@@ -428,17 +437,6 @@ impl Session {
                 Err(Refusal::NotStored)
             }
         }
-    }
-
-    /// Names the model that will answer. Policies will judge here.
-    fn screen(&mut self, mut say: Say) -> Result<Say, Refusal> {
-        self.caller = Arc::clone(&say.asker.caller);
-        let catalog = self.means.catalog.load();
-        let wanted = say.model.as_ref().or(self.model.as_ref());
-        let roles = &say.asker.caller.principal.roles;
-        let route = catalog.find(wanted, roles).ok_or(Refusal::InvalidModel)?;
-        say.model = Some(route.id.clone());
-        Ok(say)
     }
 
     async fn save(&mut self, say: Say) -> Saved {
@@ -567,8 +565,9 @@ impl Session {
         let code = ErrorCode::from(refusal);
         self.means.metrics.traffic.refused_frame(code.as_str());
         let mut body = ErrorBody::new(code, trace);
-        if let Refusal::Denied { detail } = refusal {
+        if let Refusal::Denied { detail, retry_after_ms } = refusal {
             body.detail.clone_from(detail);
+            body.retry_after = *retry_after_ms;
         }
         let head = self.scribe.read(Log::head);
         let frame = ServerFrame::error(body, asker.client.as_ref(), clock::now());

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant as Moment;
 
 use super::*;
+use crate::policies::Chain;
 use crate::settings::Events;
 
 /// The parts of a gateway that sessions need.
@@ -38,8 +39,12 @@ impl House {
         let events = Events { help_request: Vec::new(), alarm: Vec::new(), panel: None };
         let counted = Arc::clone(&metrics.notified);
         let notices = Notices::new(archive.clone(), events, BTreeMap::new(), counted);
+        let judging = metrics.judging.clone();
+        let longest = Duration::from_secs(1);
+        let policies = Policies::new(Chain::default(), archive.clone(), judging, longest);
         let means = Means {
             archive,
+            policies: Arc::new(policies),
             catalog: Arc::new(ArcSwap::from_pointee(Catalog::new(Vec::new(), None))),
             upstream: Upstream::new(Duration::from_secs(1)).unwrap(),
             patience: Patience { total: Duration::from_secs(1), exchange },

@@ -8,6 +8,7 @@ mod fields;
 mod model;
 mod notify;
 mod plugin;
+mod policies;
 mod slot;
 mod unknown;
 pub(super) mod values;
@@ -63,6 +64,7 @@ fn place(sources: &Sources, findings: &mut Findings) -> (Settings, Vec<Effective
         storage: storage(&mut values, findings),
         sandbox: sandbox(&mut values),
         notify: notify::read(&mut values, &plugins.named, findings),
+        policies: policies::read(&mut values, &plugins.named, findings),
         plugins: plugins.sound,
         models: models.into_iter().map(|written| written.model).collect(),
         telemetry: telemetry(&mut values),

@@ -22,6 +22,8 @@ pub enum Failure {
     InvalidToken,
     /// A token that was valid once.
     ExpiredToken,
+    /// A policy said no, in its own words.
+    Denied(String),
     /// No such model.
     NoSuchModel,
     /// No such route.
@@ -78,6 +80,9 @@ impl Failure {
                 (401, REQUEST, Some("invalid_api_key"), "The token is not valid.")
             }
             Self::ExpiredToken => (401, REQUEST, Some("invalid_api_key"), "The token has expired."),
+            Self::Denied(_) => {
+                (403, REQUEST, Some("policy_denied"), "A policy does not allow this.")
+            }
             Self::NoSuchModel => (404, REQUEST, Some("model_not_found"), "There is no such model."),
             Self::NotFound => (404, REQUEST, Some("unknown_url"), "There is nothing here."),
             Self::MethodNotAllowed => {
@@ -121,6 +126,7 @@ impl Failure {
             | Self::NoToken
             | Self::InvalidToken
             | Self::ExpiredToken
+            | Self::Denied(_)
             | Self::NoSuchModel
             | Self::NotFound
             | Self::MethodNotAllowed => false,
@@ -132,6 +138,7 @@ impl Failure {
         let (_, kind, code, message) = self.row();
         let (code, message, param) = match self {
             Self::BadRequest(bad) => (Some(bad.code()), bad.message(), bad.param.clone()),
+            Self::Denied(text) if !text.is_empty() => (code, text.clone(), None),
             Self::NoSuchModel => (code, message.to_owned(), Some("model".to_owned())),
             Self::BodyTooLarge
             | Self::TextTooLarge
@@ -139,6 +146,7 @@ impl Failure {
             | Self::NoToken
             | Self::InvalidToken
             | Self::ExpiredToken
+            | Self::Denied(_)
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::TooManyRequests

@@ -23,6 +23,8 @@ impl<'a> Query<'a> {
                 return Err(Refusal::BadRequest("a parameter is given twice"));
             }
         }
+        // Why the operator asks is the record's, whatever is asked.
+        parameters.remove("reason");
         parameters.retain(|_, value| !value.is_empty());
         Ok(Self(parameters))
     }

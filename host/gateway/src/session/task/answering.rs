@@ -9,17 +9,20 @@ use sluice_archive::{Answer, Outcome as Ended};
 use sluice_chat::answer::Ending;
 use sluice_chat::event::{ChatEvent, ErrorKind};
 use sluice_chat::history::{self, Spoken};
-use sluice_chat::id::UserId;
+use sluice_chat::id::{Instant, UserId};
 use sluice_chat::log::{AnswerEnd, AnswerHead, Log};
-use sluice_chat::request::{ChatRequest, Extra};
+use sluice_chat::policy::{Outcome as Took, Subject};
+use sluice_chat::request::{ChatRequest, Extra, Message};
 use sluice_chat::turn::{Asker, Closing, Input, Outcome, Question, Refusal, Sender};
 use sluice_chat::upstream_ids::UpstreamIds;
 use sluice_upstream::Blobs;
 use tokio::time::Instant as Deadline;
 
 use super::Session;
+use super::screening::Screened;
 use crate::ask::{self, Heard};
 use crate::metrics::Source;
+use crate::policies::{Ticket, filtered};
 use crate::session::Means;
 use crate::{clock, fresh};
 
@@ -38,29 +41,34 @@ pub(super) struct Running {
     /// Bytes of text that the archive has.
     saved_bytes: usize,
     last_checkpoint: Deadline,
+    /// What was reserved for it.
+    ticket: Option<Ticket>,
 }
 
 impl Session {
     /// Finds the last user message, to answer it again.
     pub(super) async fn recall(&mut self, asker: &Asker) -> Result<Question, Refusal> {
-        let catalog = self.means.catalog.load_full();
-        self.caller = Arc::clone(&asker.caller);
-        let roles = &self.caller.principal.roles;
-        let route = catalog.find(self.model.as_ref(), roles).ok_or(Refusal::InvalidModel)?;
+        let wanted = self.model.clone();
+        let model = self.pick(asker, wanted.as_ref())?;
         let last = self.means.archive.last_user_message(&self.id).await.map_err(|error| {
             tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not read a session");
             Refusal::NotStored
         })?;
         let last = last.ok_or(Refusal::NothingToAnswer)?;
+        let model = self.screen_again(model, last.text).await?;
         self.asked = Some((last.id.clone(), last.seq));
-        Ok(Question { message: last.id, answer: fresh::message(), model: route.id.clone() })
+        Ok(Question { message: last.id, answer: fresh::message(), model })
     }
 
     /// Shows that an answer begins, and asks for it.
     pub(super) async fn ask(&mut self, question: Question) -> Option<Input> {
+        let Screened { prepended, instead, ticket } = self.screened.take().unwrap_or_default();
         let reserved = self.reserve(2).await;
-        let context =
-            if reserved { self.context(&question).await } else { Err(Refusal::NotStored) };
+        let context = if reserved {
+            self.context(&question, prepended, instead).await
+        } else {
+            Err(Refusal::NotStored)
+        };
         let first_seq = self.scribe.read(Log::head).seq.next();
         let stored = Answer {
             session: self.id.clone(),
@@ -87,14 +95,18 @@ impl Session {
             prompt_bytes: context.as_ref().map_or(0, |(_, bytes)| *bytes),
             saved_bytes: 0,
             last_checkpoint: Deadline::now(),
+            ticket,
         });
         match context {
             Ok((question, _)) if begun => {
-                let Means { upstream, patience, metrics, notices, .. } = self.means.as_ref();
+                let model = Some(question.route.id.to_string());
+                let subject = Subject { model, ..self.subject() };
+                let Means { upstream, patience, metrics, notices, policies, .. } =
+                    self.means.as_ref();
                 let answers = &metrics.answers;
                 let asking =
                     ask::ask(question, upstream.clone(), patience.clone(), answers, notices);
-                self.asking = Some(Box::pin(asking));
+                self.asking = Some(filtered(asking, Arc::clone(policies), subject));
                 None
             }
             Ok(_) | Err(_) => Some(failed(ErrorKind::Other)),
@@ -113,7 +125,12 @@ impl Session {
     }
 
     /// The conversation up to the message that is to be answered, and its size in bytes.
-    async fn context(&mut self, question: &Question) -> Result<(ask::Question, usize), Refusal> {
+    async fn context(
+        &mut self,
+        question: &Question,
+        prepended: Vec<Message>,
+        instead: Option<String>,
+    ) -> Result<(ask::Question, usize), Refusal> {
         let catalog = self.means.catalog.load_full();
         let caller = Arc::clone(&self.caller);
         let roles = &caller.principal.roles;
@@ -139,11 +156,15 @@ impl Session {
             .collect();
         let prompt = route.system_prompt.as_deref().or(self.means.system_prompt.as_deref());
         let mut messages = history::context(prompt, &spoken, self.means.budget);
+        if let (Some(text), Some(message)) = (instead, messages.last_mut()) {
+            *message = Message::text(message.role, text);
+        }
         // The message to answer, which is sent whatever the budget.
         if let (Some(id), Some(message)) = (conversation, messages.last_mut()) {
             let key = UpstreamIds::CONVERSATION_KEY.to_owned();
             message.extras.push(Extra { key, value: format!("\"{id}\"") });
         }
+        messages.splice(0..0, prepended);
         let bytes =
             spoken.iter().map(|said| said.text.len()).sum::<usize>() + prompt.map_or(0, str::len);
         let request = ChatRequest {
@@ -264,7 +285,7 @@ impl Session {
         }
     }
 
-    pub(super) fn close(&mut self, closing: &Closing) {
+    pub(super) async fn close(&mut self, closing: &Closing) {
         let Some(running) = self.running.take() else { return };
         let said = self.scribe.read(|log| log.running_text().map_or(0, str::len));
         let tokens = closing.tokens(running.prompt_bytes, said);
@@ -272,6 +293,18 @@ impl Session {
             self.means.metrics.answers.spent(source, tokens);
         }
         self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, tokens }, now));
+        let Running { stored, ticket, .. } = running;
+        let since =
+            |at: Instant| u32::try_from(at.0.saturating_sub(stored.started.0)).unwrap_or(u32::MAX);
+        let outcome = Took {
+            usage: tokens.as_usage(closing.usage.clone()),
+            estimated: tokens.estimated,
+            cost_micros: None,
+            duration_ms: since(clock::now()),
+            first_piece_ms: stored.first_piece.map(since),
+            ended: closing.ending.as_str(),
+        };
+        self.settle(closing, outcome, ticket).await;
     }
 }
 

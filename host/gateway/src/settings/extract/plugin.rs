@@ -12,7 +12,7 @@ use crate::settings::secret::vault::Vault;
 use crate::settings::sources::Sources;
 use crate::settings::value::endpoint;
 use crate::settings::value::raw::Raw;
-use crate::settings::{Plugin, Source};
+use crate::settings::{OnFailure, Plugin, Source};
 
 /// The endpoint that bundled providers ask.
 const ENDPOINT: &str = "api";
@@ -75,9 +75,18 @@ fn one(
     } else {
         BTreeMap::new()
     };
+    let on_failure = fields.get("on_failure", findings, on_failure).unwrap_or_default();
     without_effect(fields, findings);
-    let plugin =
-        Plugin { id: id.into(), source: source?, sha256, settings, endpoints, secrets, enabled };
+    let plugin = Plugin {
+        id: id.into(),
+        source: source?,
+        sha256,
+        settings,
+        endpoints,
+        secrets,
+        enabled,
+        on_failure,
+    };
     Some(with_preset(plugin))
 }
 
@@ -128,6 +137,14 @@ fn source(raw: Raw<'_>) -> Result<Source, String> {
         .ok_or_else(|| format!("{} is no source", quoted(text)))
 }
 
+fn on_failure(raw: Raw<'_>) -> Result<OnFailure, String> {
+    match raw.text().map_err(type_wrong)? {
+        "closed" => Ok(OnFailure::Closed),
+        "open" => Ok(OnFailure::Open),
+        other => Err(format!("{} is unknown", quoted(other))),
+    }
+}
+
 fn digest(raw: Raw<'_>) -> Result<[u8; 32], String> {
     let text = raw.text().map_err(type_wrong)?;
     let digits: Option<Vec<u8>> = text
@@ -163,15 +180,7 @@ fn without_effect(fields: &Fields<'_>, findings: &mut Findings) {
     for name in ["limits", "grants"] {
         fields.get(name, findings, |raw| raw.object().map_err(type_wrong));
     }
-    fields.get("on_failure", findings, |raw| {
-        let text = raw.text().map_err(type_wrong)?;
-        if matches!(text, "closed" | "open") {
-            Ok(())
-        } else {
-            Err(format!("{} is unknown", quoted(text)))
-        }
-    });
-    for name in ["limits", "grants", "on_failure"] {
+    for name in ["limits", "grants"] {
         if fields.is_set(name) {
             findings.warning(&fields.full(name), fields.origin_of(name), "has no effect yet");
         }

@@ -83,7 +83,7 @@ pub(in crate::settings) const PLUGIN_FIELDS: &[Field] = &[
     field(
         "on_failure",
         r#""closed" or "open""#,
-        "Whether a policy that fails refuses or lets pass. No effect yet.",
+        "Whether a policy that fails, or takes too long, refuses or is passed over. Default closed.",
     ),
 ];
 

@@ -383,8 +383,20 @@ pub(in crate::settings) const KEYS: &[Key] = &[
         "Where compiled plugins are kept. A relative path is taken from the working directory.",
     ),
     Key::new("sandbox.trusted_keys", Kind::Words, "[]", "Keys whose signatures on plugins count.").later(),
-    Key::new("policies.chain", Kind::Words, "[]", "Policies every message passes, in order.")
-        .later(),
+    Key::new(
+        "policies.chain",
+        Kind::Words,
+        "[]",
+        "Policies that are asked, in this order: IDs of plugins that judge.",
+    )
+    .reloaded(),
+    Key::new(
+        "policies.break_glass",
+        Kind::Words,
+        "[]",
+        "Users whose actions as operators no policy is asked about, so that a wrong policy locks nobody out.",
+    )
+    .reloaded(),
     Key::new(
         "notify.on",
         Kind::Routes,

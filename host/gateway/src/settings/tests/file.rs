@@ -94,7 +94,7 @@ fn lists_of_a_later_file_replace_those_of_an_earlier_one() {
 
 #[test]
 fn fields_of_plugins_without_effect_are_warned_of() {
-    let text = "[plugins.echo]\nlimits = { memory = 1 }\ngrants = {}\non_failure = \"open\"";
+    let text = "[plugins.echo]\nlimits = { memory = 1 }\ngrants = {}";
     let warnings = Configuration::working().file("c.toml", text).warnings();
 
     assert_eq!(
@@ -102,7 +102,6 @@ fn fields_of_plugins_without_effect_are_warned_of() {
         [
             "plugins.echo.limits (c.toml:2): has no effect yet",
             "plugins.echo.grants (c.toml:3): has no effect yet",
-            "plugins.echo.on_failure (c.toml:4): has no effect yet",
         ]
     );
 }

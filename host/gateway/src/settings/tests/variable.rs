@@ -56,7 +56,6 @@ fn names_from_before_that_do_nothing_yet_are_warned_of() {
         ("S3_BUCKET", "files"),
         ("K8S_NAMESPACE", "chat"),
         ("LOG_LEVEL", "debug"),
-        ("SLUICE_POLICIES__CHAIN", "filter"),
         ("SLUICE_SOMETHING", "else"),
     ] {
         let load = Configuration::working().variable(name, value);

@@ -1,0 +1,305 @@
+//! What the model says on its way through the filters of all policies, before anybody sees or stores it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use sluice_chat::event::{ChatEvent, FinishReason, ToolDelta};
+use sluice_chat::policy::{Channel, Note, Subject};
+use sluice_chat::redaction::{Passed, Strand};
+use sluice_chat::request::{Extra, Reasoning};
+use sluice_sandbox::{Filter, Hook};
+
+use super::{Denied, Line, Link, Policies};
+use crate::ask::{AskError, Heard};
+use crate::metrics::Verdict;
+
+/// Passes on what is heard as the policies leave it. Filters are opened when something is first waited for, and gone with the
+/// stream; without a policy that filters, it is the stream itself.
+pub(crate) fn filtered(
+    asking: impl Stream<Item = Heard> + Send + 'static,
+    policies: Arc<Policies>,
+    subject: Subject,
+) -> Pin<Box<dyn Stream<Item = Heard> + Send>> {
+    if policies.chain().with(Hook::Output).next().is_none() {
+        return Box::pin(asking);
+    }
+    let state = Filtering {
+        asking: Some(Box::pin(asking)),
+        policies,
+        subject,
+        stages: None,
+        ready: VecDeque::new(),
+    };
+    Box::pin(stream::unfold(state, async |mut state| Some((state.next().await?, state))))
+}
+
+struct Filtering {
+    /// None once it is over or cut.
+    asking: Option<Pin<Box<dyn Stream<Item = Heard> + Send>>>,
+    policies: Arc<Policies>,
+    subject: Subject,
+    /// None until they are opened.
+    stages: Option<Vec<Stage>>,
+    /// What is to be passed on before anything more is waited for.
+    ready: VecDeque<Heard>,
+}
+
+/// One filter and what it holds back.
+struct Stage {
+    link: Arc<Link>,
+    /// None once it failed and is passed over.
+    filter: Option<Filter>,
+    strands: BTreeMap<Channel, Strand>,
+    /// Whether it changed what was thought; a vendor's signature of it is no good then.
+    rethought: bool,
+}
+
+impl Filtering {
+    async fn next(&mut self) -> Option<Heard> {
+        loop {
+            if let Some(heard) = self.ready.pop_front() {
+                return Some(heard);
+            }
+            if self.stages.is_none() {
+                match self.open().await {
+                    Ok(stages) => self.stages = Some(stages),
+                    Err(denied) => self.stop(denied),
+                }
+                continue;
+            }
+            let heard = self.asking.as_mut()?.next().await?;
+            match heard {
+                Heard::Turned(_) => return Some(heard),
+                Heard::Said(events) => self.hear(events).await,
+                Heard::Ended(ended) => {
+                    self.asking = None;
+                    let mut rest = Vec::new();
+                    match self.flush(&mut rest).await {
+                        Ok(()) => {
+                            self.pass_on(rest);
+                            self.ready.push_back(Heard::Ended(ended));
+                        }
+                        Err(denied) => {
+                            self.pass_on(rest);
+                            self.stop(denied);
+                        }
+                    }
+                    self.finish().await;
+                }
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<Vec<Stage>, Denied> {
+        let mut stages = Vec::new();
+        for link in self.policies.chain().with(Hook::Output) {
+            let opening = Box::pin(link.policy().filter(&self.subject, rand::random()));
+            let filter = self.policies.ask(link, Hook::Output, opening).await?.flatten();
+            let link = Arc::clone(link);
+            stages.push(Stage { link, filter, strands: BTreeMap::new(), rethought: false });
+        }
+        Ok(stages)
+    }
+
+    fn pass_on(&mut self, events: Vec<ChatEvent>) {
+        if !events.is_empty() {
+            self.ready.push_back(Heard::Said(events));
+        }
+    }
+
+    /// Ends the answer here. What was held back is never shown; the provider is hung up on.
+    fn stop(&mut self, denied: Denied) {
+        self.asking = None;
+        // From here on nothing is filtered: there is nothing but our own words.
+        self.stages.get_or_insert_default();
+        if denied.unjudged {
+            return self.ready.push_back(Heard::Ended(Err(AskError::Unfiltered(denied))));
+        }
+        let Denied { policy, code, text, .. } = denied;
+        tracing::info!(policy, code, "a policy stopped an answer");
+        if !text.is_empty() {
+            self.ready.push_back(Heard::Said(vec![ChatEvent::Text(text)]));
+        }
+        self.ready.push_back(Heard::Ended(Ok(FinishReason::ContentFilter)));
+    }
+
+    async fn hear(&mut self, events: Vec<ChatEvent>) {
+        let mut passed = Vec::new();
+        for event in together(events) {
+            if let Err(denied) = self.filter(event, &mut passed).await {
+                self.pass_on(passed);
+                self.stop(denied);
+                return self.finish().await;
+            }
+        }
+        self.pass_on(passed);
+    }
+
+    async fn filter(
+        &mut self,
+        event: ChatEvent,
+        passed: &mut Vec<ChatEvent>,
+    ) -> Result<(), Denied> {
+        match event {
+            ChatEvent::Text(text) => {
+                let text = self.run(Channel::Text, &text, false).await?;
+                passed.extend(some(text).map(ChatEvent::Text));
+            }
+            ChatEvent::Reasoning(Reasoning { text, signature }) => {
+                let text = self.run(Channel::Reasoning, &text, false).await?;
+                let rethought = self.stages.iter().flatten().any(|stage| stage.rethought);
+                let signature = signature.filter(|_| !rethought);
+                if signature.is_some() || !text.is_empty() {
+                    passed.push(ChatEvent::Reasoning(Reasoning { text, signature }));
+                }
+            }
+            ChatEvent::ToolDelta(ToolDelta { index, id, name, arguments }) => {
+                let channel = Channel::ToolArguments(index);
+                let arguments = self.run(channel, &arguments, false).await?;
+                if id.is_some() || name.is_some() || !arguments.is_empty() {
+                    passed.push(ChatEvent::ToolDelta(ToolDelta { index, id, name, arguments }));
+                }
+            }
+            ChatEvent::Other(Extra { key, value }) => {
+                let value = self.run(Channel::Citation, &value, true).await?;
+                // What is no JSON any more is nothing that a client could read.
+                if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok() {
+                    passed.push(ChatEvent::Other(Extra { key, value }));
+                }
+            }
+            ChatEvent::Finish(reason) => {
+                self.flush(passed).await?;
+                passed.push(ChatEvent::Finish(reason));
+            }
+            ChatEvent::Usage(_) | ChatEvent::UpstreamId { .. } => passed.push(event),
+        }
+        Ok(())
+    }
+
+    /// Lets everything go that is held back, after a last look at it.
+    async fn flush(&mut self, passed: &mut Vec<ChatEvent>) -> Result<(), Denied> {
+        let stages = self.stages.iter().flatten();
+        let open: std::collections::BTreeSet<Channel> =
+            stages.flat_map(|stage| stage.strands.keys().copied()).collect();
+        for channel in open {
+            let text = self.run(channel, "", true).await?;
+            let Some(text) = some(text) else { continue };
+            passed.push(match channel {
+                Channel::Text => ChatEvent::Text(text),
+                Channel::Reasoning => ChatEvent::Reasoning(Reasoning { text, signature: None }),
+                Channel::ToolArguments(index) => {
+                    ChatEvent::ToolDelta(ToolDelta { index, id: None, name: None, arguments: text })
+                }
+                Channel::Citation => continue,
+            });
+        }
+        Ok(())
+    }
+
+    /// Sends a text through all filters, one after the other.
+    async fn run(&mut self, channel: Channel, new: &str, last: bool) -> Result<String, Denied> {
+        let policies = Arc::clone(&self.policies);
+        let mut text = new.to_owned();
+        for stage in self.stages.iter_mut().flatten() {
+            text = stage.run(&policies, channel, text, last, &self.subject).await?;
+        }
+        Ok(text)
+    }
+
+    /// Asks the filters what is to be kept, and lets go of them.
+    async fn finish(&mut self) {
+        for stage in self.stages.iter_mut().flatten() {
+            let Some(filter) = stage.filter.take() else { continue };
+            let Ok(Some(note)) =
+                self.policies.ask(&stage.link, Hook::Output, Box::pin(filter.finish())).await
+            else {
+                continue;
+            };
+            self.policies.judging.judged(stage.link.name(), Hook::Output, Verdict::Allowed);
+            if note.text.is_some() || !note.labels.is_empty() {
+                let line =
+                    Line { link: &stage.link, hook: Hook::Output, word: "noted", status: None };
+                self.policies.record(&line, &note, &self.subject).await;
+            }
+        }
+    }
+}
+
+impl Stage {
+    async fn run(
+        &mut self,
+        policies: &Policies,
+        channel: Channel,
+        new: String,
+        last: bool,
+        subject: &Subject,
+    ) -> Result<String, Denied> {
+        let Some(filter) = &mut self.filter else { return Ok(self.give_up(channel, &new)) };
+        let strand = self.strands.entry(channel).or_default();
+        let chunk = strand.chunk(&new);
+        if chunk.is_empty() {
+            return Ok(new);
+        }
+        let asked = Box::pin(filter.check(channel, chunk, last));
+        let settled = match policies.ask(&self.link, Hook::Output, asked).await? {
+            None => None,
+            Some(judged) => {
+                let verdict = Verdict::of_output(&judged.verdict);
+                match strand.settle(judged, last) {
+                    Ok(passed) => Some((verdict, passed)),
+                    Err(error) => policies.fault(&self.link, Hook::Output, &error)?,
+                }
+            }
+        };
+        let Some((verdict, passed)) = settled else {
+            // It is passed over from here on, and what it held back goes with what is new.
+            self.filter = None;
+            return Ok(strand.give_up());
+        };
+        policies.judging.judged(self.link.name(), Hook::Output, verdict);
+        self.rethought |= verdict == Verdict::Edited && channel == Channel::Reasoning;
+        match passed {
+            Passed::Text(text) => Ok(text),
+            Passed::Stopped(denial) => {
+                let denied = Denied::by(self.link.name(), denial);
+                let line =
+                    Line { link: &self.link, hook: Hook::Output, word: &denied.code, status: None };
+                policies.record(&line, &Note::default(), subject).await;
+                Err(denied)
+            }
+        }
+    }
+
+    /// Once it is passed over: what it still holds back of a channel.
+    fn give_up(&mut self, channel: Channel, new: &str) -> String {
+        let held = self.strands.get_mut(&channel).map(Strand::give_up).unwrap_or_default();
+        held + new
+    }
+}
+
+/// Texts of one channel that come one after the other are one text: a filter sees what the socket gave at once.
+fn together(events: Vec<ChatEvent>) -> Vec<ChatEvent> {
+    let mut merged: Vec<ChatEvent> = Vec::with_capacity(events.len());
+    for event in events {
+        match (merged.last_mut(), event) {
+            (Some(ChatEvent::Text(text)), ChatEvent::Text(more))
+            | (
+                Some(ChatEvent::Reasoning(Reasoning { text, signature: None })),
+                ChatEvent::Reasoning(Reasoning { text: more, signature: None }),
+            ) => text.push_str(&more),
+            (Some(ChatEvent::ToolDelta(delta)), ChatEvent::ToolDelta(more))
+                if delta.index == more.index && more.id.is_none() && more.name.is_none() =>
+            {
+                delta.arguments.push_str(&more.arguments);
+            }
+            (_, event) => merged.push(event),
+        }
+    }
+    merged
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,162 @@
+//! Judging a message: what the policies allow, what they make of it, and what they take for it.
+
+use std::sync::Arc;
+
+use sluice_chat::id::ModelId;
+use sluice_chat::policy::{Edit, MessageDecision, Reservation, Subject};
+use sluice_chat::request::{ChatRequest, Content, Message, Role};
+use sluice_sandbox::Hook;
+
+use super::reserving::{Claimed, Ticket};
+use super::{Denied, Link, Policies};
+
+/// Most bytes that a policy may put in place of a message, beyond the message's own.
+const MOST_ADDED: usize = 64 * 1_024;
+
+/// A message that somebody wants to send.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    /// Who, where and when.
+    pub(crate) subject: Subject,
+    /// Which model is meant.
+    pub(crate) model: ModelId,
+    /// What: in a session the new message alone.
+    pub(crate) request: ChatRequest,
+}
+
+/// A message that may be sent.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// Which model is to answer.
+    pub(crate) model: ModelId,
+    /// What is to be sent, as the policies changed it. Its model is the public id.
+    pub(crate) request: ChatRequest,
+    /// How many messages in front of it the policies put there.
+    pub(crate) prepended: usize,
+    /// What was reserved for it.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl Judged {
+    /// The text of the newest user message.
+    pub(crate) fn text(&self) -> String {
+        self.request.messages.iter().rfind(|said| said.role == Role::User).map_or_else(
+            String::new,
+            |message| {
+                let text = |part: &'_ sluice_chat::request::Part| match &part.content {
+                    Content::Text(text) => Some(text.clone()),
+                    Content::Image(_)
+                    | Content::Audio(_)
+                    | Content::Document(_)
+                    | Content::ToolCall(_)
+                    | Content::ToolResult(_)
+                    | Content::Reasoning(_)
+                    | Content::Other(_) => None,
+                };
+                message.parts.iter().filter_map(text).collect()
+            },
+        )
+    }
+}
+
+/// An edit that cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum BadEdit {
+    #[error("there is no message of the user to replace")]
+    NoMessage,
+    #[error("a message is replaced by one that is no message of the user")]
+    NotUser,
+    #[error("a message is replaced by a much longer one, or by none")]
+    Length,
+    #[error("it sends the message to a model that is not there for this user")]
+    Model,
+}
+
+impl Policies {
+    /// Asks about a message. `may_use` says whether whoever sends it has a right to a model.
+    pub(crate) async fn judge(
+        &self,
+        proposal: Proposal,
+        may_use: impl Fn(&ModelId) -> bool,
+    ) -> Result<Judged, Denied> {
+        let Proposal { mut subject, model, mut request } = proposal;
+        let mut judged =
+            Judged { model, request: ChatRequest::default(), prepended: 0, ticket: None };
+        let chain = self.chain();
+        let mut wanted: Vec<(Arc<Link>, Reservation)> = Vec::new();
+        for link in chain.with(Hook::Message) {
+            subject.model = Some(judged.model.to_string());
+            request.model = judged.model.to_string();
+            let asked = Box::pin(link.policy().on_message(&subject, &request, rand::random()));
+            let Some(said) = self.ask(link, Hook::Message, asked).await? else { continue };
+            let MessageDecision { decision, edits, reserve } = said;
+            self.decide(link, Hook::Message, decision, &mut subject).await?;
+            let before = (request.clone(), judged.model.clone(), judged.prepended);
+            let edited = edits
+                .into_iter()
+                .try_for_each(|edit| apply(edit, &mut request, &mut judged, &may_use));
+            if let Err(error) = edited {
+                // Half of what it wanted is not what it wanted.
+                self.fault::<()>(link, Hook::Message, &error)?;
+                (request, judged.model, judged.prepended) = before;
+                continue;
+            }
+            wanted.extend(reserve.into_iter().map(|reservation| (Arc::clone(link), reservation)));
+        }
+        judged.ticket = match self.reserve(&subject, wanted).await? {
+            Claimed::Nothing => None,
+            Claimed::Ticket(ticket) => Some(ticket),
+        };
+        judged.request = request;
+        Ok(judged)
+    }
+}
+
+fn apply(
+    edit: Edit,
+    request: &mut ChatRequest,
+    judged: &mut Judged,
+    may_use: impl Fn(&ModelId) -> bool,
+) -> Result<(), BadEdit> {
+    match edit {
+        Edit::ReplaceLast(message) => {
+            let last = request.messages.iter_mut().rfind(|said| said.role == Role::User);
+            let last = last.ok_or(BadEdit::NoMessage)?;
+            if message.role != Role::User {
+                return Err(BadEdit::NotUser);
+            }
+            let (now, before) = (length(&message), length(last));
+            if now == 0 && before > 0 || now > before + MOST_ADDED {
+                return Err(BadEdit::Length);
+            }
+            *last = message;
+        }
+        Edit::PrependSystem(text) => {
+            if text.len() > MOST_ADDED {
+                return Err(BadEdit::Length);
+            }
+            request.messages.insert(0, Message::text(Role::System, text));
+            judged.prepended += 1;
+        }
+        Edit::Reroute(model) => {
+            let model = ModelId::parse(&model).filter(|model| may_use(model));
+            judged.model = model.ok_or(BadEdit::Model)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of text, and one for each part that is none.
+fn length(message: &Message) -> usize {
+    let length = |part: &sluice_chat::request::Part| match &part.content {
+        Content::Text(text) => text.len(),
+        Content::Image(_)
+        | Content::Audio(_)
+        | Content::Document(_)
+        | Content::ToolCall(_)
+        | Content::ToolResult(_)
+        | Content::Reasoning(_)
+        | Content::Other(_) => 1,
+    };
+    message.parts.iter().map(length).sum()
+}

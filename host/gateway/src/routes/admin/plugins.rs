@@ -1,0 +1,92 @@
+//! `/admin/plugins`: what runs, and how it fares.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use sluice_sandbox::{Hook, Plugin};
+
+use super::{Operator, Shared};
+use crate::policies::State as Asked;
+
+/// The route of this resource.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/admin/plugins", get(list))
+}
+
+#[derive(Debug, Serialize)]
+struct List {
+    /// By id.
+    plugins: Vec<Entry>,
+    count: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    id: String,
+    contract: String,
+    sha256: String,
+    #[serde(flatten)]
+    kind: Kind,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Kind {
+    Provider {
+        /// What it answers for.
+        models: Vec<Answering>,
+    },
+    Policy {
+        /// What it is asked about.
+        hooks: Vec<&'static str>,
+        /// Its place in the chain, from 1; none if nobody asks it.
+        place: Option<usize>,
+        /// `closed` or `open`.
+        on_failure: &'static str,
+        /// `asked`, or `down` while it failed too often in a row.
+        state: &'static str,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct Answering {
+    id: String,
+    /// `asked`, or `down` while its upstream failed too often in a row.
+    state: &'static str,
+}
+
+async fn list(State(gateway): State<Shared>, _: Operator) -> Json<List> {
+    let (chain, catalog) = (gateway.means.policies.chain(), gateway.means.catalog.load());
+    let kind = |id: &str, plugin: &Plugin| match plugin {
+        Plugin::Provider(_) => {
+            let own = catalog.routes().filter(|route| route.provider.name() == id);
+            let models = own.map(|route| Answering {
+                id: route.id.to_string(),
+                state: if route.is_down() { "down" } else { "asked" },
+            });
+            Kind::Provider { models: models.collect() }
+        }
+        Plugin::Policy(policy) => {
+            let mut links = chain.links().iter().zip(1..);
+            let found = links.find(|(link, _)| link.name() == id);
+            let open = found.is_some_and(|(link, _)| link.passes_failures());
+            let down = found.is_some_and(|(link, _)| link.state() == Asked::Down);
+            let hooks = Hook::ALL.into_iter().filter(|hook| policy.has(*hook));
+            Kind::Policy {
+                hooks: hooks.map(Hook::as_str).collect(),
+                place: found.map(|(_, place)| place),
+                on_failure: if open { "open" } else { "closed" },
+                state: if down { "down" } else { "asked" },
+            }
+        }
+    };
+    let entry = |(id, loaded): (&String, &crate::plugins::Loaded)| Entry {
+        id: id.clone(),
+        contract: loaded.plugin.contract().to_string(),
+        sha256: loaded.plugin.digest().to_string(),
+        kind: kind(id, &loaded.plugin),
+    };
+    let plugins: Vec<Entry> = gateway.plugins.iter().map(entry).collect();
+    Json(List { count: plugins.len(), plugins })
+}

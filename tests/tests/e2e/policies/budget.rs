@@ -1,0 +1,98 @@
+//! Budgets: exact however many ask at once, right afterwards, and given back when nothing came of it.
+
+use serde_json::json;
+use sluice_tests::{FakeProvider, Gateway, Script, kind};
+
+use super::{bundled, complete, error, with};
+
+async fn limited(provider: &FakeProvider, limits: &str) -> Gateway {
+    let settings = format!("settings.limits = [{limits}]");
+    let setup = with(provider, &[("budget", bundled("budget"), &settings)]);
+    setup.set("SLUICE_LIMITS__MESSAGES", "100000/1m").start().await
+}
+
+/// How many of so many calls at once are let through.
+async fn admitted(gateway: &Gateway, calls: usize) -> usize {
+    let token = gateway.token("alice");
+    let call = async || complete(gateway, &token, "Go").await.status;
+    let statuses = futures_util::future::join_all((0..calls).map(|_| call())).await;
+    for status in &statuses {
+        assert!([200, 403].contains(status), "{status}");
+    }
+    statuses.iter().filter(|status| **status == 200).count()
+}
+
+#[tokio::test]
+async fn of_a_thousand_at_once_exactly_a_budget_for_a_hundred_is_admitted() {
+    let provider = FakeProvider::start().await;
+    provider.always(Script::saying(&["Yes."]));
+    let gateway = limited(
+        &provider,
+        "{ name = \"messages\", per = \"everybody\", within = \"day\", at_most = { messages = 100 } }",
+    )
+    .await;
+
+    assert_eq!(admitted(&gateway, 1_000).await, 100);
+    assert_eq!(admitted(&gateway, 10).await, 0);
+    assert_eq!(provider.count(), 100);
+}
+
+#[tokio::test]
+async fn after_an_answer_the_budget_is_right_to_the_token() {
+    let provider = FakeProvider::start().await;
+    let said = json!({ "prompt_tokens": 30, "completion_tokens": 12 });
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: {}\n\ndata: {}\n\ndata: {}\n\ndata: [DONE]\n\n",
+        json!({ "choices": [{ "index": 0, "delta": { "content": "Yes." } }] }),
+        json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] }),
+        json!({ "choices": [], "usage": said }),
+    );
+    provider.always(Script::raw(answer.as_bytes()));
+    // Two answers of 42 tokens fit, and leave 16: not the 17 that a third one would reserve.
+    let gateway = limited(
+        &provider,
+        "{ name = \"tokens\", within = \"day\", at_most = { tokens = 100 }, reserve = 17 }",
+    )
+    .await;
+    let mut alice = gateway.connect("alice").await;
+
+    assert_eq!(alice.ask("One").await.usage["total_tokens"], 42);
+    alice.ask("Two").await;
+    alice.send(&json!({ "type": "user_message", "content": "Three" })).await;
+    assert_eq!(error(&alice.next_of("error").await).0, "POLICY_DENIED");
+    assert_eq!(gateway.connect("bob").await.ask("One").await.text, "Yes.", "it is hers alone");
+}
+
+#[tokio::test]
+async fn what_is_reserved_is_given_back_by_a_cancel_and_by_a_crash() {
+    let provider = FakeProvider::start().await;
+    let mut gateway = limited(
+        &provider,
+        "{ name = \"tokens\", within = \"day\", at_most = { tokens = 100 }, reserve = 60 }",
+    )
+    .await;
+    let mut alice = gateway.connect("alice").await;
+    for way in ["cancel", "crash"] {
+        provider.then(Script::silent());
+        alice.send(&json!({ "type": "user_message", "content": "Go" })).await;
+        alice.frames_until("the beginning", |frame| kind(frame) == "loading").await;
+        let mut second = gateway.connect("alice").await;
+        second.send(&json!({ "type": "user_message", "content": "And" })).await;
+        assert_eq!(
+            error(&second.next_of("error").await).0,
+            "POLICY_DENIED",
+            "60 and 60 are too many"
+        );
+        if way == "cancel" {
+            let session = alice.session().to_owned();
+            alice.send(&json!({ "type": "cancel", "session_id": session })).await;
+            alice.frames_until("the end", |frame| frame["finish_reason"] == "cancelled").await;
+        } else {
+            gateway.kill().await;
+            gateway.start_again().await;
+            alice = gateway.connect("alice").await;
+        }
+        provider.then(Script::saying(&["Yes."]));
+        assert_eq!(alice.ask("Again").await.text, "Yes.", "{way}");
+    }
+}

@@ -1,0 +1,259 @@
+//! What models say, as the policies leave it: shown, stored, and by `/v1`.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use sluice_tests::{FakeProvider, Gateway, Script, kind};
+
+use super::{bundled, calls, complete, error, judge, with};
+
+const CARD: &str = "4111 1111 1111 1111";
+
+async fn guarded(provider: &FakeProvider) -> Gateway {
+    let settings = "settings = { formats = [\"card\", \"email\"] }";
+    with(provider, &[("guard", bundled("guard"), settings)]).start().await
+}
+
+/// The pieces of `text`, cut at these places.
+fn cut(text: &str, mut places: Vec<usize>) -> Vec<&str> {
+    places.sort_unstable();
+    let mut rest = text;
+    let mut pieces = Vec::new();
+    for place in places.into_iter().rev().filter(|place| text.is_char_boundary(*place)) {
+        if place < rest.len() {
+            let (before, after) = rest.split_at(place);
+            pieces.push(after);
+            rest = before;
+        }
+    }
+    pieces.push(rest);
+    pieces.reverse();
+    pieces
+}
+
+#[tokio::test]
+async fn a_card_number_is_neither_shown_nor_stored_however_it_is_cut() {
+    let provider = FakeProvider::start().await;
+    let gateway = guarded(&provider).await;
+    let text = format!("Grüße! The card is {CARD}, thank you.");
+    let shown = "Grüße! The card is [card], thank you.";
+    let mut alice = gateway.connect("alice").await;
+    for cuts in (0..text.len()).map(|at| vec![at]).chain([(0..text.len()).collect()]) {
+        let pieces: Vec<&str> =
+            cut(&text, cuts).into_iter().filter(|piece| !piece.is_empty()).collect();
+        provider.then(Script::saying(&pieces));
+
+        let answer = alice.ask("Go on").await;
+
+        assert_eq!(
+            (answer.text.as_str(), answer.finish_reason.as_str()),
+            (shown, "stop"),
+            "{pieces:?}"
+        );
+    }
+    let stored = gateway.messages("alice", alice.session()).await;
+    let answers = stored.iter().filter(|message| message["sender"] == "ai");
+    assert!(answers.clone().count() > text.len() / 2);
+    for message in answers {
+        assert_eq!(message["content"], shown);
+    }
+}
+
+#[tokio::test]
+async fn every_channel_of_v1_is_filtered_and_what_is_benign_is_left_alone() {
+    let provider = FakeProvider::start().await;
+    let gateway = guarded(&provider).await;
+    let token = gateway.token("alice");
+    let (one, two) = CARD.split_at(7);
+    let deltas = [
+        json!({ "reasoning_content": format!("I know {one}") }),
+        json!({ "reasoning_content": format!("{two}, but") }),
+        json!({ "content": format!("It is {one}") }),
+        json!({ "content": format!("{two}. ") }),
+        json!({ "tool_calls": [{ "index": 0, "id": "t1", "type": "function", "function": { "name": "pay", "arguments": format!("{{\"card\":\"{one}") } }] }),
+        json!({ "tool_calls": [{ "index": 0, "function": { "arguments": format!("{two}\",\"n\":12}}") } }] }),
+        json!({ "content": "Bye, 4111 for now" }),
+    ];
+    provider.always(Script::deltas(&deltas, "tool_calls"));
+
+    let whole = complete(&gateway, &token, "Pay").await.json();
+
+    let message = &whole["choices"][0]["message"];
+    assert_eq!(message["content"], "It is [card]. Bye, 4111 for now", "{whole}");
+    assert_eq!(message["reasoning_content"], "I know [card], but", "{whole}");
+    let call = &message["tool_calls"][0];
+    assert_eq!((&call["id"], &call["function"]["name"]), (&json!("t1"), &json!("pay")), "{whole}");
+    assert_eq!(call["function"]["arguments"], "{\"card\":\"[card]\",\"n\":12}", "{whole}");
+    assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
+
+    let body = json!({ "model": whole["model"], "stream": true, "messages": [{ "role": "user", "content": "Pay" }] });
+    let call = gateway.call("POST", "/v1/chat/completions").bearer(&token).json(&body);
+    let streamed = call.events().await.begun().await.rest().await.concat();
+    assert!(
+        streamed.contains("[card]") && !streamed.contains(two) && !streamed.contains("1111"),
+        "{streamed}"
+    );
+}
+
+#[tokio::test]
+async fn what_users_write_is_replaced_before_it_is_stored_or_sent() {
+    let provider = FakeProvider::playing(Script::saying(&["Thanks."])).await;
+    let gateway = guarded(&provider).await;
+    let mut alice = gateway.connect("alice").await;
+
+    alice.ask(&format!("Mine is {CARD}; write to alice@example.com")).await;
+
+    let made = "Mine is [card]; write to [e-mail]";
+    assert_eq!(gateway.messages("alice", alice.session()).await[0]["content"], made);
+    assert_eq!(super::prompt(&provider, 1).await.last().unwrap().1, made);
+}
+
+#[tokio::test]
+async fn two_filters_work_one_after_the_other() {
+    let provider = FakeProvider::playing(Script::saying(&["a sec", "ret", " for you"])).await;
+    let chain = [
+        ("first", judge(), "settings = { output = \"redact\" }"),
+        ("second", judge(), "settings = { output = \"upper\" }"),
+    ];
+    let gateway = with(&provider, &chain).start().await;
+
+    assert_eq!(gateway.connect("alice").await.ask("Go").await.text, "A [GONE] FOR YOU");
+}
+
+#[tokio::test]
+async fn a_filter_can_end_an_answer_and_hangs_up_on_the_provider() {
+    let provider = FakeProvider::playing(Script::stalling(&["Well, ", "sto", "p this"])).await;
+    let gateway =
+        with(&provider, &[("house", judge(), "settings = { output = \"stop\" }")]).start().await;
+    let mut alice = gateway.connect("alice").await;
+
+    let answer = alice.ask("Go").await;
+
+    assert_eq!(answer.text, "Well, The house says no to the rest.");
+    assert_eq!(answer.finish_reason, "content_filter");
+    provider.hung_up(1).await;
+    let stored = gateway.messages("alice", alice.session()).await;
+    assert_eq!(stored[1]["content"], answer.text.as_str());
+    assert_eq!(stored[1]["finish_reason"], "content_filter");
+}
+
+#[tokio::test]
+async fn a_filter_that_fails_ends_the_answer_unless_it_is_to_be_passed_over() {
+    for word in ["trap", "spin", "overlap", "backwards", "border", "beyond"] {
+        for open in [false, true] {
+            let provider = FakeProvider::playing(Script::saying(&["é", "tude ", "it is"])).await;
+            let settings = format!("settings = {{ output = \"{word}\" }}");
+            let more = if open { format!("{settings}\non_failure = \"open\"") } else { settings };
+            let gateway = with(&provider, &[("house", judge(), &more)]).start().await;
+            let mut alice = gateway.connect("alice").await;
+
+            alice.send(&json!({ "type": "user_message", "content": "Go" })).await;
+            let answer = alice.answer().await;
+
+            let ended = (answer.text.as_str(), answer.finish_reason.as_str());
+            if open {
+                assert_eq!(ended, ("étude it is", "stop"), "{word}");
+            } else {
+                assert_eq!(ended, ("", "error"), "{word}");
+                assert_eq!(error(&alice.next_of("error").await).0, "LLM_UNAVAILABLE", "{word}");
+            }
+            let counted = calls(&gateway, "house", "output").await;
+            assert!(counted.iter().any(|(outcome, _)| outcome != "allowed"), "{word}: {counted:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_filter_can_hold_back_without_end() {
+    let flood = "x".repeat(20_000);
+    let provider = FakeProvider::playing(Script::halting(&[&flood, "end"])).await;
+    let gateway =
+        with(&provider, &[("house", judge(), "settings = { output = \"hold\" }")]).start().await;
+    let mut alice = gateway.connect("alice").await;
+
+    alice.send(&json!({ "type": "user_message", "content": "Go" })).await;
+    provider.release(1);
+    let mut shown = 0;
+    while shown < flood.len() - 4_096 {
+        let frame = alice.next_of("ai_response").await;
+        shown += frame["content"].as_str().unwrap().len();
+    }
+    assert_eq!(shown, flood.len() - 4_096, "all but what may be held back, before the end");
+    provider.release(1);
+    let rest = alice.frames_until("the end", |frame| frame["finish_reason"].is_string()).await;
+    let rest: usize = rest.iter().filter_map(|frame| frame["content"].as_str()).map(str::len).sum();
+    assert_eq!(shown + rest, flood.len() + 3);
+}
+
+/// What a client that streams from `/v1` has in the end, by channel.
+fn channels(events: &[String]) -> (String, String, String) {
+    let mut channels = (String::new(), String::new(), String::new());
+    for event in events.iter().filter(|event| *event != "[DONE]") {
+        let chunk: Value = serde_json::from_str(event).expect("JSON");
+        let delta = &chunk["choices"][0]["delta"];
+        channels.0 += delta["content"].as_str().unwrap_or_default();
+        channels.1 += delta["reasoning_content"].as_str().unwrap_or_default();
+        channels.2 += delta["tool_calls"][0]["function"]["arguments"].as_str().unwrap_or_default();
+    }
+    channels
+}
+
+/// Whatever is said, in whatever pieces and channels: each is what the same text would be in one piece, and no card gets through.
+#[test]
+fn how_a_text_is_cut_makes_no_difference_to_what_is_shown() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let provider = runtime.block_on(FakeProvider::start());
+    let gateway = runtime.block_on(guarded(&provider));
+    let token = gateway.token("alice");
+    let word = prop_oneof![
+        Just(CARD.to_owned()),
+        Just("5500-0000-0000-0004".to_owned()),
+        Just("alice@example.com".to_owned()),
+        Just("n 1234 n".to_owned()),
+        "[a-zé@. ]{1,10}",
+    ];
+    let text = prop::collection::vec(word, 1..6).prop_map(|words| words.join(" ") + "\n");
+    let said = prop::collection::vec((0..3_usize, prop::collection::vec(0..60_usize, 0..8)), 1..3);
+    let mut runner = TestRunner::new(Config { cases: 40, ..Config::default() });
+    let tested = runner.run(&(text, said), |(text, said)| {
+        let delta = |channel: usize, piece: &str| match channel {
+            0 => json!({ "content": piece }),
+            1 => json!({ "reasoning_content": piece }),
+            _ => json!({ "tool_calls": [{ "index": 0, "function": { "arguments": piece } }] }),
+        };
+        let ask = |deltas: &[Value]| {
+            provider.then(Script::deltas(deltas, "stop"));
+            let body = json!({ "model": "fake", "stream": true, "messages": [{ "role": "user", "content": "Go" }] });
+            let call = gateway.call("POST", "/v1/chat/completions").bearer(&token).json(&body);
+            runtime.block_on(async { call.events().await.begun().await.rest().await })
+        };
+        let whole: Vec<Value> = said.iter().map(|(channel, _)| delta(*channel, &text)).collect();
+        let in_pieces = said.iter().flat_map(|(channel, cuts)| {
+            cut(&text, cuts.clone()).into_iter().map(|piece| delta(*channel, piece))
+        });
+        let in_pieces: Vec<Value> = in_pieces.collect();
+        let (whole, in_pieces) = (channels(&ask(&whole)), channels(&ask(&in_pieces)));
+        prop_assert_eq!(&whole, &in_pieces);
+        for shown in [whole.0, whole.1, whole.2] {
+            prop_assert!(!shown.contains(CARD) && !shown.contains("5500-0000"), "{}", shown);
+        }
+        Ok(())
+    });
+    tested.unwrap();
+}
+
+#[tokio::test]
+async fn cancelling_an_answer_lets_go_of_its_filters() {
+    let provider = FakeProvider::start().await;
+    provider.always(Script::stalling(&["Well, "]));
+    let gateway = guarded(&provider).await;
+    let mut alice = gateway.connect("alice").await;
+    for _ in 0..3 {
+        alice.send(&json!({ "type": "user_message", "content": "Go" })).await;
+        alice.frames_until("the beginning", |frame| kind(frame) == "loading").await;
+        let session = alice.session().to_owned();
+        alice.send(&json!({ "type": "cancel", "session_id": session })).await;
+        alice.frames_until("the end", |frame| frame["finish_reason"] == "cancelled").await;
+    }
+    gateway.metric_becomes("sluice_plugin_instances", 0.0).await;
+}
