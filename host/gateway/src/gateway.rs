@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use sluice_archive::Durability;
 use sluice_chat::id::{Instant, SessionId, UserId};
 use sluice_sandbox::Sandbox;
 use sluice_wire::close::CloseCode;
@@ -200,6 +201,7 @@ impl Gateway {
             sockets: self.sockets.len(),
             instances: self.sandbox.instances(),
             exchanges: self.means.upstream.open_exchanges(),
+            degraded: self.means.archive.durability() == Durability::Degraded,
             limiter_keys: vec![
                 (Limiter::Message, self.messages.len()),
                 (Limiter::Admin, self.operators.len()),

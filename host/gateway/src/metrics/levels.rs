@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) instances: usize,
     /// Exchanges with upstreams that are open.
     pub(crate) exchanges: usize,
+    /// Whether the archive may lose what it acknowledged when its server dies.
+    pub(crate) degraded: bool,
     /// Keys that each limiter remembers.
     pub(crate) limiter_keys: Vec<(Limiter, usize)>,
 }
@@ -37,6 +39,7 @@ pub(crate) struct Levels {
     sockets: Gauge,
     instances: Gauge,
     exchanges: Gauge,
+    degraded: Gauge,
     limiter_keys: Family<Limited, Gauge>,
 }
 
@@ -50,6 +53,7 @@ impl Levels {
             sockets: Gauge::default(),
             instances: Gauge::default(),
             exchanges: Gauge::default(),
+            degraded: Gauge::default(),
             limiter_keys: Family::default(),
         };
         let gauges = [
@@ -69,6 +73,11 @@ impl Levels {
                 "sluice_upstream_exchanges",
                 "Exchanges with upstreams that are open.",
                 &levels.exchanges,
+            ),
+            (
+                "sluice_archive_degraded",
+                "1 if the archive may lose what it acknowledged when its server dies, else 0.",
+                &levels.degraded,
             ),
         ];
         for (name, help, gauge) in gauges {
@@ -91,6 +100,7 @@ impl Levels {
             sockets,
             instances,
             exchanges,
+            degraded,
             limiter_keys,
         } = seen;
         let set = |gauge: &Gauge, count: usize| {
@@ -103,6 +113,7 @@ impl Levels {
         set(&self.sockets, *sockets);
         set(&self.instances, *instances);
         set(&self.exchanges, *exchanges);
+        set(&self.degraded, usize::from(*degraded));
         for (limiter, keys) in limiter_keys {
             set(&self.limiter_keys.get_or_create(&Limited { limiter: *limiter }), *keys);
         }
