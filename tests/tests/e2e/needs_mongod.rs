@@ -3,6 +3,7 @@
 //! Not run where there is no `mongod`, and said so; with `CI=true` that is a failure.
 
 mod import;
+mod lease;
 mod standalone;
 
 use std::env;
