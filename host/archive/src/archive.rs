@@ -4,7 +4,7 @@
 //! and as a method of the same name in each engine, where how it is done is. What both engines must
 //! agree on is told to both by the stories in `tests/archive`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -421,9 +421,13 @@ impl Archive {
         Ok(page)
     }
 
-    /// Reads how long a session's newest whole answers took.
-    pub async fn responses(&self, session: &SessionId) -> Result<ResponseTimes, StoreError> {
-        ask!(self.responses(session))
+    /// Reads how long the newest whole answers of each of these sessions took, all in one query where
+    /// the database is on the other side of a socket. A session that has none may be missing.
+    pub async fn responses(
+        &self,
+        sessions: &[SessionId],
+    ) -> Result<HashMap<SessionId, ResponseTimes>, StoreError> {
+        ask!(self.responses(sessions))
     }
 
     /// Adds up the sessions that began between two moments, both included. Takes as long as there are such sessions.

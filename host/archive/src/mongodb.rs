@@ -20,7 +20,7 @@ mod shared;
 mod unit;
 mod usage;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -504,8 +504,11 @@ impl MongoDb {
         reading!(self, review::page(&self.shared.database, &request))
     }
 
-    pub(crate) async fn responses(&self, session: &SessionId) -> Result<ResponseTimes, StoreError> {
-        reading!(self, review::responses(&self.shared.database, session))
+    pub(crate) async fn responses(
+        &self,
+        sessions: &[SessionId],
+    ) -> Result<HashMap<SessionId, ResponseTimes>, StoreError> {
+        reading!(self, review::responses(&self.shared.database, sessions))
     }
 
     pub(crate) async fn totals(&self, from: Instant, to: Instant) -> Result<Totals, StoreError> {

@@ -15,7 +15,7 @@ mod session;
 mod usage;
 mod writer;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::path::Path;
@@ -367,9 +367,18 @@ impl Sqlite {
         self.readers.read(move |connection| review::page(connection, &request)).await
     }
 
-    pub(crate) async fn responses(&self, session: &SessionId) -> Result<ResponseTimes, StoreError> {
-        let session = session.clone();
-        self.readers.read(move |connection| review::responses(connection, &session)).await
+    pub(crate) async fn responses(
+        &self,
+        sessions: &[SessionId],
+    ) -> Result<HashMap<SessionId, ResponseTimes>, StoreError> {
+        let sessions = sessions.to_vec();
+        let read = move |connection: &Connection| {
+            let one = |session: SessionId| {
+                review::responses(connection, &session).map(|responses| (session, responses))
+            };
+            sessions.into_iter().map(one).collect()
+        };
+        self.readers.read(read).await
     }
 
     pub(crate) async fn totals(&self, from: Instant, to: Instant) -> Result<Totals, StoreError> {

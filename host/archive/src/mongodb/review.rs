@@ -1,6 +1,8 @@
 //! The collection of sessions as operators look through it. Each order has an index of its own; see [`super::collection`].
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
 use sluice_chat::id::{Instant, SessionId};
@@ -16,10 +18,7 @@ use crate::review::{
 };
 use crate::session::StoredSession;
 use crate::tally::{Counted, Tally, Totals};
-use crate::word::Worded as _;
-
-/// Sessions whose response times are read at the same time.
-const AT_ONCE: usize = 8;
+use crate::word::Worded;
 
 /// What the filter asks of a session that is not deleted.
 fn wanted(filter: &SessionFilter) -> Result<Vec<Document>, StoreError> {
@@ -133,14 +132,14 @@ pub(crate) async fn page(
         ordered(database, request, filter, field, request.descending, after).await?
     };
     let on_page = found.into_iter().skip(request.offset.min(MAX_OFFSET)).take(request.read());
-    let read: Vec<Reviewed> = stream::iter(on_page)
-        .map(|session| async move {
-            let responses = responses(database, &session.id).await?;
-            Ok::<_, Stop<StoreError>>(Reviewed { session, responses })
-        })
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let on_page: Vec<StoredSession> = on_page.collect();
+    let ids: Vec<SessionId> = on_page.iter().map(|session| session.id.clone()).collect();
+    let mut responses = responses(database, &ids).await?;
+    let reviewed = |session: StoredSession| {
+        let responses = responses.remove(&session.id).unwrap_or_default();
+        Reviewed { session, responses }
+    };
+    let read: Vec<Reviewed> = on_page.into_iter().map(reviewed).collect();
     let total = database
         .collection::<Document>(SESSIONS)
         .count_documents(doc! { "$and": wanted(&request.filter)? })
@@ -149,25 +148,44 @@ pub(crate) async fn page(
     Ok(request.page(read, total))
 }
 
-/// How long a session's newest whole answers took.
+/// How long the newest whole answers of each of these sessions took. Of a session with many answers the index is read from its
+/// end and no further than needed.
 pub(crate) async fn responses(
     database: &Database,
-    session: &SessionId,
-) -> Result<ResponseTimes, Stop<StoreError>> {
-    let found: Vec<Document> = database
-        .collection::<Document>(MESSAGES)
-        .find(doc! { "session": session.word(), "took": { "$exists": true } })
-        .projection(doc! { "_id": 0, "took": 1 })
-        .sort(doc! { "seq": -1 })
-        .limit(i64::try_from(RESPONSE_TIMES).unwrap_or(i64::MAX))
-        .await?
-        .try_collect()
-        .await?;
-    let times: Result<Vec<u64>, StoreError> =
-        found.iter().rev().map(|message| Fields(message).the_number("took")).collect();
-    let mut responses = ResponseTimes::default();
-    responses.extend(times?);
-    Ok(responses)
+    sessions: &[SessionId],
+) -> Result<HashMap<SessionId, ResponseTimes>, Stop<StoreError>> {
+    if sessions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<_> = sessions.iter().map(Worded::word).collect();
+    let newest = i64::try_from(RESPONSE_TIMES).unwrap_or(i64::MAX);
+    let answers = doc! { "$lookup": {
+        "from": MESSAGES,
+        "localField": "_id",
+        "foreignField": "session",
+        "pipeline": [
+            { "$match": { "took": { "$exists": true } } },
+            { "$sort": { "seq": -1 } },
+            { "$limit": newest },
+            { "$project": { "_id": 0, "took": 1 } },
+        ],
+        "as": "answers",
+    } };
+    let of_these = doc! { "$match": { "_id": { "$in": ids } } };
+    let only_ids = doc! { "$project": { "_id": 1 } };
+    let mut found =
+        database.collection::<Document>(SESSIONS).aggregate([of_these, only_ids, answers]).await?;
+    let mut all = HashMap::with_capacity(sessions.len());
+    while let Some(session) = found.try_next().await? {
+        let session = Fields(&session);
+        let answers = session.documents("answers")?;
+        let times: Result<Vec<u64>, StoreError> =
+            answers.into_iter().rev().map(|answer| Fields(answer).the_number("took")).collect();
+        let mut responses = ResponseTimes::default();
+        responses.extend(times?);
+        all.insert(session.the_word("_id")?, responses);
+    }
+    Ok(all)
 }
 
 /// Adds up what began in a time.

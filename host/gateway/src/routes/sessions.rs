@@ -5,7 +5,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use sluice_archive::{
     ChangeError, MAX_PAGE, SessionCursor, StoreError, StoredMessage, StoredSession,
@@ -21,8 +20,6 @@ use crate::{clock, fresh};
 
 /// Sessions on a page, unless asked otherwise, and at most.
 const SESSIONS: usize = 100;
-/// Sessions of a page that are read about at a time.
-const READS: usize = 4;
 /// Messages on a page, unless asked otherwise.
 const MESSAGES: usize = 100;
 /// Longest name of a session, in characters.
@@ -111,10 +108,19 @@ impl SessionMeta {
     }
 }
 
-/// A session with how long its answers took.
-async fn measured(gateway: &Gateway, stored: StoredSession) -> Result<SessionMeta, Refusal> {
-    let responses = gateway.means.archive.responses(&stored.id).await;
-    Ok(SessionMeta::new(stored, &responses.map_err(|error| unreadable(&error))?))
+/// Sessions with how long their answers took.
+async fn measured(
+    gateway: &Gateway,
+    stored: Vec<StoredSession>,
+) -> Result<Vec<SessionMeta>, Refusal> {
+    let ids: Vec<_> = stored.iter().map(|session| session.id.clone()).collect();
+    let responses = gateway.means.archive.responses(&ids).await;
+    let mut responses = responses.map_err(|error| unreadable(&error))?;
+    let measured = |session: StoredSession| {
+        let responses = responses.remove(&session.id).unwrap_or_default();
+        SessionMeta::new(session, &responses)
+    };
+    Ok(stored.into_iter().map(measured).collect())
 }
 
 /// A message or an answer.
@@ -181,9 +187,7 @@ async fn list(
     let wanted = page.q.as_deref().map(str::trim).filter(|wanted| !wanted.is_empty());
     let found = gateway.means.archive.sessions_of(&user, limit, cursor, wanted).await;
     let found = found.map_err(|error| unreadable(&error))?;
-    let measured = |stored| measured(&gateway, stored);
-    let sessions = stream::iter(found.sessions).map(measured).buffered(READS).try_collect();
-    let sessions: Vec<SessionMeta> = sessions.await?;
+    let sessions = measured(&gateway, found.sessions).await?;
     Ok(Json(SessionList {
         user_id: user.to_string(),
         count: sessions.len(),
@@ -284,7 +288,8 @@ async fn rename(
     gateway.means.archive.set_name(&stored.id, stored.fence, name).await.map_err(unchanged)?;
     gateway.tell_name(&stored.id, &user, name);
     stored.name = Some(name.to_owned());
-    measured(&gateway, stored).await.map(Json)
+    let renamed = measured(&gateway, vec![stored]).await?;
+    renamed.into_iter().next().map(Json).ok_or(Refusal::NotFound)
 }
 
 /// Ends a conversation; a message to it opens it again. The first end counts.

@@ -149,7 +149,8 @@ async fn show(
     let archive = &gateway.means.archive;
     let stored = archive.session(&id).await.map_err(|error| unreadable(&error))?;
     let stored = stored.filter(|stored| stored.deleted.is_none()).ok_or(Refusal::NotFound)?;
-    let responses = archive.responses(&id).await.map_err(|error| unreadable(&error))?;
+    let responses = archive.responses(std::slice::from_ref(&id)).await;
+    let responses = responses.map_err(|error| unreadable(&error))?.remove(&id).unwrap_or_default();
     // One more than asked for tells whether there is a page before this one.
     let read = archive.messages(&id, before.map(Seq), limit + 1).await;
     let mut found = read.map_err(|error| unreadable(&error))?;
