@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::Arc;
 
-use sluice_archive::Archive;
+use sluice_archive::{Archive, StoredMessage};
 use sluice_chat::id::{Position, Seq, SessionId};
 use sluice_chat::log::{Delivery, Event, FellBehind, Log, Next, Recall};
 use sluice_chat::turn::Mode;
@@ -28,6 +28,8 @@ pub(super) struct Follow {
     cursor: Seq,
     /// Up to here the client's own messages are shown too: it asked for a replay.
     replay: Seq,
+    /// What was read from the archive last, while the next pieces of it may follow.
+    recalled: Option<StoredMessage>,
     mode: Mode,
     /// The session lets go of this connection once it is dropped.
     _follows: Arc<()>,
@@ -147,6 +149,7 @@ impl Connection {
             handle,
             cursor: followed.cursor.seq,
             replay: followed.journal.read(Log::head).seq,
+            recalled: None,
             journal: followed.journal.clone(),
             mode: followed.mode,
             _follows: follows,
@@ -219,11 +222,18 @@ impl Connection {
             let (next, epoch) = journal.read(|log| (log.after(*cursor, through), log.head().epoch));
             let (session, replay) = (handle.id().clone(), *replay);
             let delivery = match next {
-                Ok(None) => return Ok(None),
-                Ok(Some(Next::Ready(delivery))) => Some(delivery),
+                Ok(None) => {
+                    self.follows[index].recalled = None;
+                    return Ok(None);
+                }
+                Ok(Some(Next::Ready(delivery))) => {
+                    self.follows[index].recalled = None;
+                    Some(delivery)
+                }
                 Ok(Some(Next::Stored(shape))) => {
                     let archive = self.gateway.means.archive.clone();
-                    recall(archive, &session, shape).await?
+                    let recalled = &mut self.follows[index].recalled;
+                    recall(archive, &session, shape, recalled).await?
                 }
                 Err(FellBehind) => None,
             };
@@ -251,18 +261,23 @@ impl Connection {
 }
 
 /// Reads the text of what is in memory by its shape only. None when the archive does not have it: deleted, or never stored.
+///
+/// A long answer is handed out in many pieces: it is read for the first and kept for those that follow.
 async fn recall(
     archive: Archive,
     session: &SessionId,
     recall: Recall,
+    recalled: &mut Option<StoredMessage>,
 ) -> Result<Option<Delivery>, Farewell> {
-    let stored = archive.messages(session, Some(recall.place.next()), 1).await;
-    let stored = stored.map_err(|error| {
-        tracing::error!(error = &error as &dyn Error, %session, "could not read what is replayed");
-        // It may be readable again by the time the client comes back.
-        Farewell::Close(CloseCode::Internal)
-    })?;
-    let message = stored.into_iter().next_back();
-    let message = message.filter(|message| message.id == *recall.message());
-    Ok(message.and_then(|message| recall.with(&message.text)))
+    let is_it = |message: &StoredMessage| message.id == *recall.message();
+    if !recalled.as_ref().is_some_and(is_it) {
+        let stored = archive.messages(session, Some(recall.place.next()), 1).await;
+        let stored = stored.map_err(|error| {
+            tracing::error!(error = &error as &dyn Error, %session, "could not read what is replayed");
+            // It may be readable again by the time the client comes back.
+            Farewell::Close(CloseCode::Internal)
+        })?;
+        *recalled = stored.into_iter().next_back().filter(is_it);
+    }
+    Ok(recalled.as_ref().and_then(|message| recall.with(&message.text)))
 }
