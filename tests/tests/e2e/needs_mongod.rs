@@ -17,7 +17,7 @@ use sluice_tests::{
 /// Rounds of talking and killing; a hundred with `SLUICE_TESTS=all`.
 fn kills() -> usize {
     let all = env::var_os("SLUICE_TESTS").is_some_and(|which| which == "all");
-    if all { 100 } else { 10 }
+    if all { 100 } else { 30 }
 }
 
 fn setup(provider: &FakeProvider, server: &Mongod) -> Setup {
@@ -151,7 +151,7 @@ async fn a_database_that_stands_still_gets_no_false_ack_and_the_service_resumes(
 
     server.signal(Signal::SIGSTOP);
     // Each is refused after some five seconds, so four of them are twenty.
-    let tries = if kills() > 10 { 4 } else { 1 };
+    let tries = if kills() > 30 { 4 } else { 1 };
     for _ in 0..tries {
         assert!(!talk.say(&mut client).await, "nothing can be stored");
     }
