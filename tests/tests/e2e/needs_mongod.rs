@@ -4,6 +4,7 @@
 
 mod import;
 mod lease;
+mod rehearsal;
 mod standalone;
 
 use std::env;

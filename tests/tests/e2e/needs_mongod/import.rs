@@ -15,7 +15,7 @@ use sluice_tests::{FakeProvider, Gateway, Mongod, Setup};
 use super::server;
 
 /// As the predecessor's operators wrote it.
-const KEY: &str = "0123456789abcdef0123456789ABCDEF";
+pub(super) const KEY: &str = "0123456789abcdef0123456789ABCDEF";
 const ANOTHER: &str = "another key of 32 characters ...";
 
 /// Conversations that are well, their messages, and what is not.
@@ -23,7 +23,7 @@ const SOUND: u64 = 12;
 const SOUND_MESSAGES: u64 = SOUND * 4;
 
 /// As the predecessor did it: a nonce in front, base64, no associated data.
-fn encrypted(text: &str, key: &str) -> String {
+pub(super) fn encrypted(text: &str, key: &str) -> String {
     let key = UnboundKey::new(&AES_256_GCM, key.as_bytes()).expect("32 bytes");
     let nonce: [u8; NONCE_LEN] = rand::random();
     let mut sealed = text.as_bytes().to_vec();
@@ -33,7 +33,7 @@ fn encrypted(text: &str, key: &str) -> String {
     BASE64.encode([&nonce[..], &sealed].concat())
 }
 
-fn at(ms: i64) -> Bson {
+pub(super) fn at(ms: i64) -> Bson {
     Bson::DateTime(DateTime::from_millis(ms))
 }
 
@@ -128,7 +128,7 @@ async fn fill(source: &Database) {
 }
 
 /// All of a collection, byte for byte, and its indexes.
-async fn dump(of: &Collection<RawDocumentBuf>) -> (Vec<Vec<u8>>, Vec<String>) {
+pub(super) async fn dump(of: &Collection<RawDocumentBuf>) -> (Vec<Vec<u8>>, Vec<String>) {
     let rows: Vec<RawDocumentBuf> = of
         .find(doc! {})
         .sort(doc! { "_id": 1 })
