@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_chat::answer::{Ending, Tokens};
+use sluice_chat::bill::Bill;
 use sluice_chat::id::{
     ClientMessageId, Epoch, Fence, Instant, MessageId, ModelId, Seq, SessionId, UserId,
 };
@@ -122,7 +123,7 @@ pub struct Outcome {
     /// How.
     pub ending: Ending,
     /// What it cost, where anybody knows.
-    pub tokens: Option<Tokens>,
+    pub bill: Option<Bill>,
     /// When.
     pub at: Instant,
 }

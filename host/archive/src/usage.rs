@@ -3,7 +3,8 @@
 //! The line of a session's answer is written with its end, by [`Archive::finish`](crate::Archive::finish); that of an answer
 //! which belongs to no session by [`Archive::record`](crate::Archive::record).
 
-use sluice_chat::answer::{Ending, Tokens};
+use sluice_chat::answer::Ending;
+use sluice_chat::bill::Bill;
 use sluice_chat::id::{Instant, MessageId, ModelId, UserId};
 
 /// What a call of the OpenAI-compatible routes cost.
@@ -24,7 +25,7 @@ pub struct CallUsage {
     /// How.
     pub ending: Ending,
     /// What it cost.
-    pub tokens: Tokens,
+    pub bill: Bill,
 }
 
 /// What somebody asked with: how lines say it.

@@ -3,6 +3,7 @@
 //! Pure. No tokio, no clock, no serialisation format, no I/O: time and ids come in as arguments, work goes out as values.
 
 pub mod answer;
+pub mod bill;
 pub mod event;
 pub mod exchange;
 pub mod history;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use sluice_archive::CallUsage;
 use sluice_chat::answer::{Ending, Tokens};
+use sluice_chat::bill::{Bill, Counted};
 use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, RetryHint, Usage};
-use sluice_chat::id::{Instant as Moment, MessageId, ModelId, UserId};
+use sluice_chat::id::{Instant as Moment, MessageId, UserId};
 use sluice_chat::policy::{Caller, Outcome, Subject};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -19,10 +20,11 @@ use tracing::Instrument as _;
 
 use crate::ask::{self, AskError, Heard, Question};
 use crate::body::Room;
+use crate::catalog::Route;
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
-use crate::metrics::{Answers, Source};
+use crate::metrics::Answers;
 use crate::policies::{self, Ticket, filtered};
 
 /// Pieces that wait for a caller who does not read. Beyond that the provider is not read either.
@@ -68,7 +70,7 @@ pub(crate) struct Done {
     /// Why it ended.
     pub(crate) reason: FinishReason,
     /// What it cost.
-    pub(crate) tokens: Tokens,
+    pub(crate) bill: Bill,
     /// What more the provider told about that.
     pub(crate) usage: Option<Usage>,
 }
@@ -91,13 +93,12 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         answer,
         user,
         started: clock::now(),
-        model: question.route.id.clone(),
         begun: Instant::now(),
         first: None,
         prompt_bytes,
         said_bytes: 0,
         usage: None,
-        source: question.route.source(),
+        route: Arc::clone(&question.route),
         answers: gateway.means.metrics.answers.clone(),
     };
     let means = &gateway.means;
@@ -109,7 +110,7 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         &means.notices,
     );
     let policies = Arc::clone(&means.policies);
-    let model = Some(account.model.to_string());
+    let model = Some(account.route.id.to_string());
     let subject = Subject { model, ..policies::subject(&caller) };
     let asking = filtered(asking, Arc::clone(&policies), subject.clone());
     let (halt, ledger) = (gateway.halt.clone(), Arc::clone(&gateway.ledger));
@@ -158,8 +159,7 @@ impl Call {
                     }
                 }
                 Some(Heard::Turned(route)) => {
-                    self.account.source = route.source();
-                    self.account.model = route.id.clone();
+                    self.account.route = route;
                 }
                 Some(Heard::Ended(ended)) => return Ended::Heard(ended),
                 None => return Ended::Heard(Err(AskError::NothingToRead)),
@@ -232,13 +232,12 @@ struct Account {
     answer: MessageId,
     user: UserId,
     started: Moment,
-    model: ModelId,
+    route: Arc<Route>,
     begun: Instant,
     first: Option<Instant>,
     prompt_bytes: usize,
     said_bytes: usize,
     usage: Option<Usage>,
-    source: Source,
     answers: Answers,
 }
 
@@ -256,29 +255,31 @@ impl Account {
         }
     }
 
-    fn tokens(&self) -> Tokens {
-        Tokens::counted(self.usage.as_ref(), self.prompt_bytes, self.said_bytes)
+    fn bill(&self) -> Bill {
+        Counted::new(self.usage.as_ref(), self.prompt_bytes, self.said_bytes)
+            .at(self.route.price.as_ref())
     }
 
     fn done(&self, reason: FinishReason) -> Done {
-        Done { reason, tokens: self.tokens(), usage: self.usage.clone() }
+        Done { reason, bill: self.bill(), usage: self.usage.clone() }
     }
 
     fn usage(self, ending: Ending) -> CallUsage {
-        let tokens = self.tokens();
-        let Self { trace, answer, user, started, model, .. } = self;
-        CallUsage { answer, trace, user, model, started, ended: clock::now(), ending, tokens }
+        let bill = self.bill();
+        let Self { trace, answer, user, started, route, .. } = self;
+        let model = route.id.clone();
+        CallUsage { answer, trace, user, model, started, ended: clock::now(), ending, bill }
     }
 
     /// What policies are told.
     fn outcome(&self, ending: Ending) -> Outcome {
-        let (tokens, since) =
-            (self.tokens(), |at: Instant| at.duration_since(self.begun).as_millis());
+        let bill = self.bill();
+        let since = |at: Instant| at.duration_since(self.begun).as_millis();
         let ms = |millis: u128| u32::try_from(millis).unwrap_or(u32::MAX);
         Outcome {
-            usage: tokens.as_usage(self.usage.clone()),
-            estimated: tokens.estimated,
-            cost_micros: None,
+            usage: bill.tokens().as_usage(self.usage.clone()),
+            estimated: bill.tokens().estimated,
+            cost_micros: bill.cost_micros,
             duration_ms: ms(since(Instant::now())),
             first_piece_ms: self.first.map(|first| ms(since(first))),
             ended: ending.as_str(),
@@ -287,16 +288,18 @@ impl Account {
 
     /// One line for each call, however it ended.
     fn log(&self, ending: Ending) {
-        self.answers.spent(&self.source, self.tokens());
-        let Tokens { input, output, estimated } = self.tokens();
+        let bill = self.bill();
+        self.answers.spent(&self.route.source(), &bill);
+        let Tokens { input, output, estimated } = bill.tokens();
         tracing::info!(
             trace = self.trace,
             user = %self.user,
-            model = %self.model,
+            model = %self.route.id,
             ending = ending.as_str(),
             input_tokens = input,
             output_tokens = output,
             estimated,
+            cost_micros = bill.cost_micros,
             duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             "answered a call"
         );

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sluice_chat::bill::Price;
 use sluice_chat::id::ModelId;
 use sluice_sandbox::Provider;
 use sluice_upstream::Endpoints;
@@ -26,6 +27,8 @@ pub(crate) struct Route {
     pub(crate) endpoints: Arc<Endpoints>,
     /// Sent in front of each conversation.
     pub(crate) system_prompt: Option<String>,
+    /// What its tokens cost, where anybody said.
+    pub(crate) price: Option<Price>,
     /// Most tokens of an answer.
     pub(crate) max_output_tokens: Option<u32>,
     /// Models that answer instead when this one cannot, in this order.

@@ -110,6 +110,7 @@ pub(crate) fn routes_of(
             provider,
             endpoints,
             system_prompt: model.system_prompt,
+            price: model.price,
             max_output_tokens: model.max_output_tokens,
             fallback: model.fallback,
             roles: model.roles,

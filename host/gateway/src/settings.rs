@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sluice_archive::{DatabaseSettings, Keys};
+use sluice_chat::bill::Price;
 use sluice_chat::id::ModelId;
 use sluice_mail::ServerSettings;
 use sluice_upstream::Document;
@@ -291,6 +292,8 @@ pub(crate) struct Model {
     pub(crate) upstream: String,
     /// Instead of the general prompt; never empty.
     pub(crate) system_prompt: Option<String>,
+    /// What its tokens cost.
+    pub(crate) price: Option<Price>,
     /// Longest answer in tokens, at least 1.
     pub(crate) max_output_tokens: Option<u32>,
     /// Who answers instead, in order: other models that exist.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sluice_chat::bill::Bill;
 use sluice_chat::id::{ClientMessageId, Instant, MessageId, Position, SessionId};
 use sluice_chat::log::{Delivery, Event};
 use sluice_chat::turn::{Mode, Operator, Sender};
@@ -42,6 +43,9 @@ pub struct UsageBody {
     pub total_tokens: u64,
     /// Whether the gateway guessed.
     pub estimated: bool,
+    /// What that comes to, in millionths of the currency that prices are written in; left out where there is no price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
 }
 
 impl From<sluice_chat::answer::Tokens> for UsageBody {
@@ -51,7 +55,14 @@ impl From<sluice_chat::answer::Tokens> for UsageBody {
             output_tokens: tokens.output,
             total_tokens: tokens.total(),
             estimated: tokens.estimated,
+            cost_micros: None,
         }
+    }
+}
+
+impl From<Bill> for UsageBody {
+    fn from(bill: Bill) -> Self {
+        Self { cost_micros: bill.cost_micros, ..bill.tokens().into() }
     }
 }
 
@@ -294,7 +305,7 @@ impl ServerFrame {
                     ("done", end.is_some().to_string()),
                 ]),
                 finish_reason: end.map(|end| end.ending.as_str()),
-                usage: end.map(|end| end.tokens.into()),
+                usage: end.map(|end| end.bill.into()),
                 ..Self::new("ai_response", Sender::Ai, at)
             },
             Event::Model(model) => Self {
@@ -352,11 +363,12 @@ mod tests {
     #[test]
     fn a_merged_last_piece_says_what_it_covers_how_it_ended_and_what_it_cost() {
         let tokens = Tokens { input: 3, output: 4, estimated: true };
+        let bill = Bill { cost_micros: Some(8), ..tokens.into() };
         let event = Event::Piece {
             head: head(),
             offset: 5,
             text: "and so on".to_owned(),
-            end: Some(AnswerEnd { ending: Ending::Stop, tokens }),
+            end: Some(AnswerEnd { ending: Ending::Stop, bill }),
         };
         let delivery = Delivery { first: Seq(7), last: Seq(9), at: Instant(1_000), event };
 
@@ -364,7 +376,7 @@ mod tests {
 
         assert_eq!(
             frame,
-            r#"{"type":"ai_response","session_id":"s1","epoch":2,"seq":9,"first_seq":7,"message_id":"a1","in_reply_to":"m1","offset":5,"content":"and so on","model_id":"echo","timestamp":"1970-01-01T00:00:01Z","sender":"ai","metadata":{"done":"true","streaming":"true"},"finish_reason":"stop","usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7,"estimated":true}}"#
+            r#"{"type":"ai_response","session_id":"s1","epoch":2,"seq":9,"first_seq":7,"message_id":"a1","in_reply_to":"m1","offset":5,"content":"and so on","model_id":"echo","timestamp":"1970-01-01T00:00:01Z","sender":"ai","metadata":{"done":"true","streaming":"true"},"finish_reason":"stop","usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7,"estimated":true,"cost_micros":8}}"#
         );
     }
 

@@ -11,6 +11,7 @@ mod broken_provider;
 mod canary;
 mod cancel;
 mod closing;
+mod cost;
 mod crowd;
 mod devices;
 mod disk;

@@ -208,7 +208,7 @@ pub(crate) async fn put_answer(
     let finished = outcome.map(|outcome| Finished {
         last_seq: answer.last_seq,
         at: outcome.at,
-        tokens: outcome.tokens.unwrap_or_default(),
+        tokens: outcome.bill.unwrap_or_default().tokens(),
         took_ms: took_ms(answer, outcome),
     });
     if is_new || finished.is_some() {
@@ -261,7 +261,7 @@ fn took_ms(answer: &Answer, outcome: &Outcome) -> Option<u64> {
 fn progress(answer: &Answer, outcome: Option<&Outcome>) -> Result<Document, StoreError> {
     let word = |text: &str| Bson::String(text.to_owned());
     let whole = |value: Option<u64>| value.map(number).transpose().map(|n| n.map(Bson::Int64));
-    let tokens = outcome.and_then(|outcome| outcome.tokens);
+    let tokens = outcome.and_then(|outcome| outcome.bill).map(|bill| bill.tokens());
     Ok(change([
         ("last_seq", whole(Some(answer.last_seq.0))?),
         ("text", Some(word(&answer.text))),

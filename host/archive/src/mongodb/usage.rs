@@ -4,6 +4,7 @@ use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Error;
 use sluice_chat::answer::Tokens;
+use sluice_chat::bill::{Bill, Counted};
 use sluice_chat::id::{Instant, UserId};
 
 use super::collection::{MESSAGES, SESSIONS, USAGE};
@@ -25,7 +26,7 @@ pub(crate) async fn record(unit: &mut Unit, call: &CallUsage) -> Result<(), Stop
         "ended": number(call.ended.0)?,
         "ending": call.ending.word(),
     };
-    line.extend(counts(call.tokens)?);
+    line.extend(counts(&call.bill)?);
     let id = doc! { "_id": call.answer.word() };
     unit.upsert(USAGE, id, doc! { "$setOnInsert": line }).await?;
     Ok(())
@@ -52,21 +53,30 @@ pub(crate) async fn record_answer(
     if let Some(model) = &answer.model {
         line.insert("model", model.word());
     }
-    if let Some(tokens) = outcome.tokens {
-        line.extend(counts(tokens)?);
+    if let Some(bill) = &outcome.bill {
+        line.extend(counts(bill)?);
     }
     let id = doc! { "_id": answer.id.word() };
     unit.upsert(USAGE, id, doc! { "$setOnInsert": line }).await?;
     Ok(())
 }
 
-fn counts(tokens: Tokens) -> Result<Document, StoreError> {
+fn counts(bill: &Bill) -> Result<Document, StoreError> {
+    let Bill { counted, cost_micros } = *bill;
+    let Counted { tokens, cached_input, cache_write, reasoning } = counted;
     let Tokens { input, output, estimated } = tokens;
-    Ok(doc! {
+    let mut counts = doc! {
         "input_tokens": number(input)?,
         "output_tokens": number(output)?,
         "estimated": estimated,
-    })
+        "cached_input_tokens": number(cached_input)?,
+        "cache_write_tokens": number(cache_write)?,
+        "reasoning_tokens": number(reasoning)?,
+    };
+    if let Some(cost) = cost_micros {
+        counts.insert("cost_micros", number(cost)?);
+    }
+    Ok(counts)
 }
 
 /// Adds the line of a session's answer that is about to be marked as interrupted. What it cost nobody knows.

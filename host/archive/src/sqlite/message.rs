@@ -205,7 +205,7 @@ pub(crate) fn put_answer(
         Some((true, _)) => {}
         None => insert_answer(connection, session, answer)?,
     }
-    let tokens = outcome.and_then(|outcome| outcome.tokens);
+    let tokens = outcome.and_then(|outcome| outcome.bill).map(|bill| bill.tokens());
     connection
         .prepare_cached(
             "UPDATE messages SET
@@ -262,7 +262,7 @@ fn settle_session(
     answer: &Answer,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
-    let tokens = outcome.tokens.unwrap_or_default();
+    let tokens = outcome.bill.unwrap_or_default().tokens();
     connection
         .prepare_cached(
             "UPDATE sessions SET

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, named_params};
 use sluice_chat::answer::Tokens;
+use sluice_chat::bill::{Bill, Counted};
 use sluice_chat::id::{Instant, SessionId};
 
 use super::column::{Unsigned, Word};
@@ -10,14 +11,18 @@ use crate::usage::{CallUsage, Kind};
 
 /// Adds the line of a call.
 pub(crate) fn record(connection: &Connection, call: &CallUsage) -> rusqlite::Result<()> {
-    let Tokens { input, output, estimated } = call.tokens;
+    let Bill { counted, cost_micros } = call.bill;
+    let Counted { tokens, cached_input, cache_write, reasoning } = counted;
+    let Tokens { input, output, estimated } = tokens;
     connection
         .prepare_cached(
             "INSERT INTO usage
                  (answer, kind, user, trace, model, started, ended, ending,
-                  input_tokens, output_tokens, estimated)
+                  input_tokens, output_tokens, estimated,
+                  cached_input_tokens, cache_write_tokens, reasoning_tokens, cost_micros)
              VALUES (:answer, :kind, :user, :trace, :model, :started, :ended, :ending,
-                  :input, :output, :estimated)
+                  :input, :output, :estimated,
+                  :cached, :written, :reasoning, :cost)
              ON CONFLICT DO NOTHING",
         )?
         .execute(named_params! {
@@ -32,6 +37,10 @@ pub(crate) fn record(connection: &Connection, call: &CallUsage) -> rusqlite::Res
             ":input": Unsigned(input),
             ":output": Unsigned(output),
             ":estimated": estimated,
+            ":cached": Unsigned(cached_input),
+            ":written": Unsigned(cache_write),
+            ":reasoning": Unsigned(reasoning),
+            ":cost": cost_micros.map(Unsigned),
         })?;
     Ok(())
 }
@@ -42,13 +51,16 @@ pub(crate) fn record_answer(
     answer: &Answer,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
+    let counted = outcome.bill.map(|bill| bill.counted);
     connection
         .prepare_cached(
             "INSERT INTO usage
                  (answer, kind, user, session, model, started, ended, ending,
-                  input_tokens, output_tokens, estimated)
+                  input_tokens, output_tokens, estimated,
+                  cached_input_tokens, cache_write_tokens, reasoning_tokens, cost_micros)
              SELECT :answer, :kind, owner, id, :model, :started, :ended, :ending,
-                  :input, :output, :estimated
+                  :input, :output, :estimated,
+                  :cached, :written, :reasoning, :cost
              FROM sessions WHERE id = :session
              ON CONFLICT DO NOTHING",
         )?
@@ -60,9 +72,13 @@ pub(crate) fn record_answer(
             ":started": Unsigned(answer.started.0),
             ":ended": Unsigned(outcome.at.0),
             ":ending": Word(&outcome.ending),
-            ":input": outcome.tokens.map(|tokens| Unsigned(tokens.input)),
-            ":output": outcome.tokens.map(|tokens| Unsigned(tokens.output)),
-            ":estimated": outcome.tokens.map(|tokens| tokens.estimated),
+            ":input": counted.map(|counted| Unsigned(counted.tokens.input)),
+            ":output": counted.map(|counted| Unsigned(counted.tokens.output)),
+            ":estimated": counted.map(|counted| counted.tokens.estimated),
+            ":cached": counted.map(|counted| Unsigned(counted.cached_input)),
+            ":written": counted.map(|counted| Unsigned(counted.cache_write)),
+            ":reasoning": counted.map(|counted| Unsigned(counted.reasoning)),
+            ":cost": outcome.bill.and_then(|bill| bill.cost_micros).map(Unsigned),
         })?;
     Ok(())
 }

@@ -60,11 +60,11 @@ async fn a_guess_among_the_costs_marks_the_total() {
     let place = Place::new().await;
     place.archive.append(message(1)).await.expect("stored");
     let guessed = Tokens { input: 1, output: 2, estimated: true };
-    let outcome = Outcome { tokens: Some(guessed), ..ended(Ending::Stop, 0, 0) };
+    let outcome = Outcome { bill: Some(guessed.into()), ..ended(Ending::Stop, 0, 0) };
 
     place.archive.finish(answer(2, "a"), outcome).await.expect("stored");
     place.archive.finish(answer(4, "b"), ended(Ending::Stop, 1, 1)).await.expect("stored");
-    let unknown = Outcome { tokens: None, ..ended(Ending::Stop, 0, 0) };
+    let unknown = Outcome { bill: None, ..ended(Ending::Stop, 0, 0) };
     place.archive.finish(answer(6, "c"), unknown).await.expect("stored");
 
     let totals = place.archive.session(&session("s")).await.expect("read").expect("a session");

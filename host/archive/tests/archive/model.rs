@@ -128,7 +128,7 @@ impl Model {
             row.stored.message_count += 1;
         }
         if let Some(outcome) = outcome {
-            let tokens = outcome.tokens.unwrap_or_default();
+            let tokens = outcome.bill.unwrap_or_default().tokens();
             row.stored.tokens.input += tokens.input;
             row.stored.tokens.output += tokens.output;
             row.stored.tokens.estimated |= tokens.estimated;
@@ -231,7 +231,7 @@ fn answered(answer: &Answer, outcome: Option<Outcome>) -> StoredMessage {
         model: answer.model.clone(),
         in_reply_to: Some(answer.in_reply_to.clone()),
         ending: outcome.map(|outcome| outcome.ending),
-        tokens: outcome.and_then(|outcome| outcome.tokens),
+        tokens: outcome.and_then(|outcome| outcome.bill).map(|bill| bill.tokens()),
         client_message_id: None,
         upstream_request_id: answer.upstream_request_id.clone(),
         first_piece: answer.first_piece,
@@ -435,7 +435,7 @@ impl Story {
         let tokens = Tokens { input: n, output: 2 * n, estimated: ending == 8 };
         Outcome {
             ending: Ending::ALL[usize::from(ending)],
-            tokens: (ending > 0).then_some(tokens),
+            bill: (ending > 0).then(|| tokens.into()),
             at: self.now,
         }
     }

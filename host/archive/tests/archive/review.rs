@@ -5,7 +5,8 @@ use sluice_archive::{
     Archive, AuditEntry, AuditFilter, NewMessage, Outcome, ReviewCursor, ReviewRequest, Reviewed,
     SessionFilter, SessionSort,
 };
-use sluice_chat::answer::{Ending, Tokens};
+use sluice_chat::answer::Ending;
+use sluice_chat::bill::Bill;
 use sluice_chat::id::{AuditId, Instant, SessionId, UserId};
 use sluice_chat::turn::Mode;
 
@@ -179,7 +180,7 @@ async fn of_a_sessions_answers_the_newest_hundred_whole_ones_count() {
     let finish = async |number: u64, ending: Ending, took: u64| {
         let said = answer(10 * number, "yes");
         let at = Instant(said.started.0 + took);
-        let outcome = Outcome { ending, tokens: Some(Tokens::default()), at };
+        let outcome = Outcome { ending, bill: Some(Bill::default()), at };
         place.archive.finish(said, outcome).await.expect("stored");
     };
     // The slowest one is the oldest, and falls out of the window.

@@ -176,6 +176,6 @@ pub(crate) fn answer(seq: u64, text: &str) -> Answer {
 }
 
 pub(crate) fn ended(ending: Ending, input: u64, output: u64) -> Outcome {
-    let tokens = Some(Tokens { input, output, estimated: false });
-    Outcome { ending, tokens, at: Instant(3_000) }
+    let bill = Some(Tokens { input, output, estimated: false }.into());
+    Outcome { ending, bill, at: Instant(3_000) }
 }

@@ -3,14 +3,28 @@
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 use rusqlite::{Connection, OpenFlags};
-use sluice_archive::{Answer, CallUsage, ChangeError, DatabaseSettings};
+use sluice_archive::{Answer, CallUsage, ChangeError, DatabaseSettings, Outcome};
 use sluice_chat::answer::{Ending, Tokens};
+use sluice_chat::bill::{Bill, Counted};
 use sluice_chat::id::{Fence, Instant, ModelId};
 
 use crate::support::{FREE, Kept, Place, answer, ended, message, message_id, session, user};
 
-/// Answer, kind, ending, tokens of prompt and answer, and whether they are a guess: of every line, in the order of the answers.
-type Line = (String, String, String, Option<u64>, Option<u64>, Option<bool>);
+/// Answer, kind, ending, tokens of prompt and answer, whether they are a guess, and the parts of them with what they came to: of
+/// every line, in the order of the answers.
+type Line = (String, String, String, Option<u64>, Option<u64>, Option<bool>, Parts);
+/// Read from a cache, written to one, of reasoning; and the cost.
+type Parts = [Option<u64>; 4];
+
+const NO_PARTS: Parts = [Some(0), Some(0), Some(0), None];
+const UNKNOWN: Parts = [None; 4];
+
+/// Of each kind some, at a price.
+fn bill() -> Bill {
+    let tokens = Tokens { input: 3, output: 2, estimated: true };
+    let counted = Counted { tokens, cached_input: 1, cache_write: 2, reasoning: 2 };
+    Bill { counted, cost_micros: Some(42) }
+}
 
 async fn lines(place: &Place) -> Vec<Line> {
     match &place.kept {
@@ -24,14 +38,16 @@ fn rows(place: &Place) -> Vec<Line> {
     let connection = Connection::open_with_flags(place.path(), flags).expect("opened");
     let mut statement = connection
         .prepare(
-            "SELECT answer, kind, ending, input_tokens, output_tokens, estimated
+            "SELECT answer, kind, ending, input_tokens, output_tokens, estimated,
+                    cached_input_tokens, cache_write_tokens, reasoning_tokens, cost_micros
              FROM usage ORDER BY answer",
         )
         .expect("prepared");
     let number = |column: Option<i64>| column.map(i64::cast_unsigned);
     let rows = statement.query_map([], |row| {
         let (input, output) = (number(row.get(3)?), number(row.get(4)?));
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, input, output, row.get(5)?))
+        let parts = [row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?].map(number);
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, input, output, row.get(5)?, parts))
     });
     rows.expect("asked").collect::<Result<_, _>>().expect("read")
 }
@@ -46,18 +62,22 @@ async fn documents(settings: &DatabaseSettings) -> Vec<Line> {
         let number = |name| line.get_i64(name).ok().map(i64::cast_unsigned);
         let (input, output) = (number("input_tokens"), number("output_tokens"));
         let estimated = line.get_bool("estimated").ok();
-        (text("_id"), text("kind"), text("ending"), input, output, estimated)
+        let parts =
+            ["cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "cost_micros"];
+        (text("_id"), text("kind"), text("ending"), input, output, estimated, parts.map(number))
     };
     found.iter().map(line).collect()
 }
 
 fn line(answer: &str, ending: &str, input: u64, output: u64) -> Line {
     let (input, output) = (Some(input), Some(output));
-    (answer.to_owned(), "message".to_owned(), ending.to_owned(), input, output, Some(false))
+    let [answer, kind, ending] = [answer, "message", ending].map(str::to_owned);
+    (answer, kind, ending, input, output, Some(false), NO_PARTS)
 }
 
 fn unknown(answer: &str) -> Line {
-    (answer.to_owned(), "message".to_owned(), "interrupted".to_owned(), None, None, None)
+    let [answer, kind, ending] = [answer, "message", "interrupted"].map(str::to_owned);
+    (answer, kind, ending, None, None, None, UNKNOWN)
 }
 
 #[tokio::test]
@@ -114,7 +134,7 @@ async fn a_call_has_a_line_without_a_session() {
         started: Instant(1_000),
         ended: Instant(2_000),
         ending: Ending::Cancelled,
-        tokens: Tokens { input: 3, output: 2, estimated: true },
+        bill: bill(),
     };
 
     place.archive.record(call.clone()).await.expect("stored");
@@ -122,5 +142,20 @@ async fn a_call_has_a_line_without_a_session() {
 
     let texts = ["c1", "call", "cancelled"].map(str::to_owned);
     let [answer, kind, ending] = texts;
-    assert_eq!(lines(&place).await, [(answer, kind, ending, Some(3), Some(2), Some(true))]);
+    let parts = [Some(1), Some(2), Some(2), Some(42)];
+    assert_eq!(lines(&place).await, [(answer, kind, ending, Some(3), Some(2), Some(true), parts)]);
+}
+
+#[tokio::test]
+async fn an_answer_keeps_what_its_tokens_came_to() {
+    let place = Place::new().await;
+    place.archive.append(message(1)).await.expect("stored");
+    let outcome = Outcome { bill: Some(bill()), ..ended(Ending::Stop, 0, 0) };
+
+    place.archive.finish(answer(2, "yes"), outcome).await.expect("stored");
+    let place = place.reopen().await;
+
+    let parts = [Some(1), Some(2), Some(2), Some(42)];
+    let lines = lines(&place).await;
+    assert_eq!(lines.iter().map(|line| line.6).collect::<Vec<_>>(), [parts]);
 }

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::answer::{Ending, Tokens};
+use crate::answer::Ending;
+use crate::bill::Bill;
 use crate::id::{Instant, MessageId, ModelId, Seq};
 use crate::turn::{ConnectionId, Mode, Operator, Sender};
 
@@ -39,7 +40,7 @@ pub struct AnswerEnd {
     /// How.
     pub ending: Ending,
     /// At what cost.
-    pub tokens: Tokens,
+    pub bill: Bill,
 }
 
 /// Something that happened, as a reader gets it.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::answer::{Ending, Tokens};
+use crate::bill::{Bill, Counted};
 use crate::id::MessageId;
 use crate::turn::Sender;
 
@@ -33,8 +34,16 @@ fn written(content: &str, at: u64) -> Written {
     }
 }
 
-const END: AnswerEnd =
-    AnswerEnd { ending: Ending::Stop, tokens: Tokens { input: 1, output: 1, estimated: false } };
+const END: AnswerEnd = AnswerEnd { ending: Ending::Stop, bill: BILL };
+const BILL: Bill = Bill {
+    counted: Counted {
+        tokens: Tokens { input: 1, output: 1, estimated: false },
+        cached_input: 0,
+        cache_write: 0,
+        reasoning: 0,
+    },
+    cost_micros: Some(1),
+};
 
 fn read(log: &Log, from: Seq) -> Vec<Delivery> {
     let mut cursor = from;

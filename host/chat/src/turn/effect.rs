@@ -2,7 +2,8 @@
 
 use super::input::{Asker, Question, Refusal, Say};
 use super::tenure::Operator;
-use crate::answer::{Ending, Tokens};
+use crate::answer::Ending;
+use crate::bill::Counted;
 use crate::event::Usage;
 
 /// What the session is to do.
@@ -64,7 +65,7 @@ pub struct Closing {
 
 impl Closing {
     /// What was used: as reported, or guessed from the bytes of prompt and answer at four bytes a token.
-    pub fn tokens(&self, prompt_bytes: usize, answer_bytes: usize) -> Tokens {
-        Tokens::counted(self.usage.as_ref(), prompt_bytes, answer_bytes)
+    pub fn counted(&self, prompt_bytes: usize, answer_bytes: usize) -> Counted {
+        Counted::new(self.usage.as_ref(), prompt_bytes, answer_bytes)
     }
 }

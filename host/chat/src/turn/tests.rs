@@ -288,11 +288,11 @@ fn after_a_release_the_model_answers_again_and_the_operator_is_silent() {
 #[test]
 fn reported_usage_is_taken_and_missing_usage_is_marked_as_a_guess() {
     let mut closing = Closing { question: question(), ending: Ending::Stop, usage: None };
-    assert_eq!(closing.tokens(9, 4), Tokens { input: 3, output: 1, estimated: true });
+    assert_eq!(closing.counted(9, 4).tokens, Tokens { input: 3, output: 1, estimated: true });
 
     closing.usage =
         Some(Usage { input_tokens: Some(5), output_tokens: Some(7), ..Usage::default() });
-    assert_eq!(closing.tokens(9, 4), Tokens { input: 5, output: 7, estimated: false });
+    assert_eq!(closing.counted(9, 4).tokens, Tokens { input: 5, output: 7, estimated: false });
 }
 
 fn any_input() -> impl Strategy<Value = Input> {

@@ -5,7 +5,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use sluice_chat::answer::Tokens;
+use sluice_chat::bill::Bill;
 use sluice_chat::event::ErrorKind;
 use tokio::time::Instant;
 
@@ -27,6 +27,7 @@ pub(crate) struct Answers {
     streams: Streams,
     tokens_used: Family<Provider, Counter>,
     tokens: Family<Spent, Counter>,
+    cost: Family<Source, Counter>,
     running: Gauge,
     tries: Family<Provider, Counter>,
     turns: Family<Turned, Counter>,
@@ -43,6 +44,7 @@ impl Answers {
             streams: Streams::new_with_constructor(streams),
             tokens_used: Family::default(),
             tokens: Family::default(),
+            cost: Family::default(),
             running: Gauge::default(),
             tries: Family::default(),
             turns: Family::default(),
@@ -71,6 +73,11 @@ impl Answers {
             "sluice_tokens",
             "Tokens, by model, direction, and whether they were guessed.",
             answers.tokens.clone(),
+        );
+        registry.register(
+            "sluice_cost_micros",
+            "What answers cost at the models' prices, in millionths of the currency they are written in.",
+            answers.cost.clone(),
         );
         registry.register(
             "sluice_stream_duration_seconds",
@@ -117,7 +124,11 @@ impl Answers {
     }
 
     /// What an answer cost.
-    pub(crate) fn spent(&self, source: &Source, tokens: Tokens) {
+    pub(crate) fn spent(&self, source: &Source, bill: &Bill) {
+        let tokens = bill.tokens();
+        if let Some(cost) = bill.cost_micros {
+            self.cost.get_or_create(source).inc_by(cost);
+        }
         let Source { provider, model } = source.clone();
         self.tokens_used
             .get_or_create(&Provider { provider: provider.clone() })

@@ -1,4 +1,5 @@
 use sluice_chat::answer::Tokens;
+use sluice_chat::bill::Bill;
 
 use super::*;
 
@@ -42,7 +43,8 @@ fn an_answer_is_counted_once_and_runs_until_it_is_dropped() {
     let running = metrics.read(&seen());
     meter.ended(false);
     drop(meter);
-    metrics.answers.spent(&source, Tokens { input: 3, output: 4, estimated: true });
+    let tokens = Tokens { input: 3, output: 4, estimated: true };
+    metrics.answers.spent(&source, &Bill { cost_micros: Some(9), ..tokens.into() });
     drop(metrics.answers.begin("openai"));
 
     assert!(running.contains("sluice_running_answers 1\n"), "{running}");
@@ -54,6 +56,7 @@ fn an_answer_is_counted_once_and_runs_until_it_is_dropped() {
         "chatbox_llm_latency_seconds_count{provider=\"openai\"} 1",
         "sluice_stream_duration_seconds_count{provider=\"openai\",outcome=\"failed\"} 1",
         "sluice_stream_duration_seconds_count{provider=\"openai\",outcome=\"dropped\"} 1",
+        "sluice_cost_micros_total{provider=\"openai\",model=\"m\"} 9",
         "chatbox_tokens_used_total{provider=\"openai\"} 7",
         "sluice_tokens_total{provider=\"openai\",model=\"m\",direction=\"output\",estimated=\"true\"} 4",
     ] {

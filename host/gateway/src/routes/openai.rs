@@ -264,8 +264,8 @@ async fn in_one(head: &Head, mut pieces: mpsc::Receiver<Piece>) -> Result<Respon
         match piece {
             Piece::Said(events) => whole.hear(events),
             Piece::Ended(ended) => {
-                let Done { reason, tokens, usage } = ended?;
-                let usage = UsageBody::new(tokens, usage.as_ref());
+                let Done { reason, bill, usage } = ended?;
+                let usage = UsageBody::new(bill, usage.as_ref());
                 return Ok(Json(whole.end(head, &reason, usage)).into_response());
             }
         }

@@ -1,7 +1,7 @@
 //! What an answer cost, as OpenAI's clients read it.
 
 use serde::Serialize;
-use sluice_chat::answer::Tokens;
+use sluice_chat::bill::Bill;
 use sluice_chat::event::Usage;
 
 /// The `usage` object.
@@ -17,6 +17,9 @@ pub struct UsageBody {
     /// Not in OpenAI's shape: the provider said nothing, so the gateway guessed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     estimated: bool,
+    /// Not in OpenAI's shape either: what that comes to, in millionths of the currency that prices are written in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_micros: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,7 +34,8 @@ struct CompletionDetails {
 
 impl UsageBody {
     /// The count, and what more the provider told.
-    pub fn new(tokens: Tokens, told: Option<&Usage>) -> Self {
+    pub fn new(bill: Bill, told: Option<&Usage>) -> Self {
+        let tokens = bill.tokens();
         let cached = told.and_then(|usage| usage.cached_input_tokens);
         let reasoning = told.and_then(|usage| usage.reasoning_tokens);
         Self {
@@ -42,6 +46,7 @@ impl UsageBody {
             completion_tokens_details: reasoning
                 .map(|reasoning_tokens| CompletionDetails { reasoning_tokens }),
             estimated: tokens.estimated,
+            cost_micros: bill.cost_micros,
         }
     }
 }

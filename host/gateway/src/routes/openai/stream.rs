@@ -41,8 +41,8 @@ fn text(chunks: &mut Chunks, piece: Option<Piece>) -> String {
                 event(&mut text, &chunk);
             }
         }
-        Some(Piece::Ended(Ok(Done { reason, tokens, usage }))) => {
-            for chunk in chunks.end(&reason, UsageBody::new(tokens, usage.as_ref())) {
+        Some(Piece::Ended(Ok(Done { reason, bill, usage }))) => {
+            for chunk in chunks.end(&reason, UsageBody::new(bill, usage.as_ref())) {
                 event(&mut text, &chunk);
             }
             text.push_str(DONE);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use sluice_archive::{Answer, Outcome as Ended};
 use sluice_chat::answer::Ending;
+use sluice_chat::bill::Bill;
 use sluice_chat::event::{ChatEvent, ErrorKind};
 use sluice_chat::history::{self, Spoken};
 use sluice_chat::id::{Instant, UserId};
@@ -21,7 +22,7 @@ use tokio::time::Instant as Deadline;
 use super::Session;
 use super::screening::Screened;
 use crate::ask::{self, Heard};
-use crate::metrics::Source;
+use crate::catalog::Route;
 use crate::policies::{Ticket, filtered};
 use crate::session::Means;
 use crate::{clock, fresh};
@@ -36,13 +37,21 @@ pub(super) struct Running {
     stored: Answer,
     upstream_ids: UpstreamIds,
     /// Who answers, once anybody was asked.
-    source: Option<Source>,
+    route: Option<Arc<Route>>,
     prompt_bytes: usize,
     /// Bytes of text that the archive has.
     saved_bytes: usize,
     last_checkpoint: Deadline,
     /// What was reserved for it.
     ticket: Option<Ticket>,
+}
+
+impl Running {
+    /// What it cost, when so many bytes were said.
+    fn bill(&self, closing: &Closing, said_bytes: usize) -> Bill {
+        let price = self.route.as_ref().and_then(|route| route.price.as_ref());
+        closing.counted(self.prompt_bytes, said_bytes).at(price)
+    }
 }
 
 impl Session {
@@ -91,7 +100,7 @@ impl Session {
         self.running = Some(Running {
             stored,
             upstream_ids: UpstreamIds::default(),
-            source: context.as_ref().ok().map(|(question, _)| question.route.source()),
+            route: context.as_ref().ok().map(|(question, _)| Arc::clone(&question.route)),
             prompt_bytes: context.as_ref().map_or(0, |(_, bytes)| *bytes),
             saved_bytes: 0,
             last_checkpoint: Deadline::now(),
@@ -185,8 +194,8 @@ impl Session {
             Heard::Said(events) => self.heard_events(events),
             Heard::Turned(route) => {
                 if let Some(running) = &mut self.running {
-                    running.source = Some(route.source());
                     running.stored.model = Some(route.id.clone());
+                    running.route = Some(route);
                 }
                 return;
             }
@@ -270,12 +279,12 @@ impl Session {
     pub(super) async fn commit(&mut self, closing: &Closing) -> bool {
         let text = self.running_text();
         let Some(running) = &self.running else { return false };
-        let tokens = closing.tokens(running.prompt_bytes, text.len());
+        let bill = running.bill(closing, text.len());
         let last_seq = self.scribe.read(Log::head).seq.next();
         // An operator who came meanwhile raised it.
         let fence = self.fence();
         let answer = Answer { text, last_seq, fence, ..running.stored.clone() };
-        let ended = Ended { ending: closing.ending, tokens: Some(tokens), at: clock::now() };
+        let ended = Ended { ending: closing.ending, bill: Some(bill), at: clock::now() };
         match self.means.archive.finish(answer, ended).await {
             Ok(()) => true,
             Err(error) => {
@@ -288,18 +297,18 @@ impl Session {
     pub(super) async fn close(&mut self, closing: &Closing) {
         let Some(running) = self.running.take() else { return };
         let said = self.scribe.read(|log| log.running_text().map_or(0, str::len));
-        let tokens = closing.tokens(running.prompt_bytes, said);
-        if let Some(source) = &running.source {
-            self.means.metrics.answers.spent(source, tokens);
+        let bill = running.bill(closing, said);
+        if let Some(route) = &running.route {
+            self.means.metrics.answers.spent(&route.source(), &bill);
         }
-        self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, tokens }, now));
+        self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, bill }, now));
         let Running { stored, ticket, .. } = running;
         let since =
             |at: Instant| u32::try_from(at.0.saturating_sub(stored.started.0)).unwrap_or(u32::MAX);
         let outcome = Took {
-            usage: tokens.as_usage(closing.usage.clone()),
-            estimated: tokens.estimated,
-            cost_micros: None,
+            usage: bill.tokens().as_usage(closing.usage.clone()),
+            estimated: bill.tokens().estimated,
+            cost_micros: bill.cost_micros,
             duration_ms: since(clock::now()),
             first_piece_ms: stored.first_piece.map(since),
             ended: closing.ending.as_str(),

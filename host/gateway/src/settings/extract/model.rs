@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sluice_chat::bill::Price;
 use sluice_chat::id::ModelId;
 
 use super::fields::{self, Fields, type_wrong};
@@ -18,6 +19,11 @@ pub(super) const NAME_BYTES: usize = 200;
 const PROMPT_BYTES: usize = 64 * 1024;
 /// Most tokens one answer may be allowed.
 const MOST_TOKENS: u64 = 10_000_000;
+
+/// What may have a price.
+const PRICES: [&str; 5] = ["input", "cached_input", "cache_write", "output", "reasoning"];
+/// The highest price of a million tokens, in millionths: a million of the currency.
+const DEAREST: u64 = 1_000_000_000_000;
 
 /// A model with the places its parts were written, for the checks that need all models.
 pub(super) struct Written {
@@ -57,6 +63,7 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
     let name = fields.get("name", findings, fields::text(NAME_BYTES));
     let upstream = fields.get("upstream", findings, fields::text(NAME_BYTES));
     let system_prompt = fields.get("system_prompt", findings, fields::text(PROMPT_BYTES));
+    let price = price(fields, findings);
     let max_output_tokens = fields.get("max_output_tokens", findings, tokens);
     let fallback = fields.get("fallback", findings, |raw| {
         let words = raw.words().map_err(type_wrong)?;
@@ -78,9 +85,44 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
             id,
             plugin,
             system_prompt,
+            price,
             max_output_tokens,
         },
     })
+}
+
+/// What somebody wrote of its price. Cached, written and thought tokens cost what the others do unless they have a price of their own.
+fn price(fields: &Fields<'_>, findings: &mut Findings) -> Option<Price> {
+    if !fields.is_set("price") {
+        return None;
+    }
+    for name in fields.names("price", findings) {
+        if !PRICES.contains(&name.as_str()) {
+            let problem = fields.wrong(&format!("price.{name}"), "is no sort of token".into());
+            findings.problem(problem.accepted(PRICES.join(", ")));
+        }
+    }
+    let [input, cached_input, cache_write, output, reasoning] = PRICES.map(|kind| {
+        let name = format!("price.{kind}");
+        if ["input", "output"].contains(&kind) {
+            fields.required(&name, findings, micros)
+        } else {
+            fields.get(&name, findings, micros)
+        }
+    });
+    let (input, output) = (input?, output?);
+    Some(Price {
+        input,
+        cached_input: cached_input.unwrap_or(input),
+        cache_write: cache_write.unwrap_or(input),
+        output,
+        reasoning: reasoning.unwrap_or(output),
+    })
+}
+
+fn micros(raw: Raw<'_>) -> Result<u64, String> {
+    let number = raw.number().map_err(type_wrong)?;
+    if number <= DEAREST { Ok(number) } else { Err(format!("{number} is out of range")) }
 }
 
 fn model_id(raw: Raw<'_>) -> Result<ModelId, String> {

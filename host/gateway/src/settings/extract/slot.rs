@@ -140,6 +140,7 @@ impl Slot<'_> {
                 id,
                 plugin: plugin.into(),
                 system_prompt: None,
+                price: None,
                 max_output_tokens: None,
                 fallback: Vec::new(),
                 roles: Vec::new(),

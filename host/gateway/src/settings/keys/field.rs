@@ -106,6 +106,11 @@ pub(in crate::settings) const MODEL_FIELDS: &[Field] = &[
         "text of at most 65536 bytes",
         "Sent before every conversation, instead of session.system_prompt.",
     ),
+    field(
+        "price.KIND",
+        "whole numbers from 0 to 1000000000000 for input and output, and where they differ for cached_input, cache_write and reasoning",
+        "What a million tokens cost, in millionths of your currency: 2500000 is 2.50. Without it nothing is said of costs.",
+    ),
     field("max_output_tokens", "a whole number from 1 to 10000000", "Longest answer."),
     field(
         "fallback",

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::settings::generate::sluice_toml;
+use sluice_chat::bill::Price;
 
 #[test]
 fn the_generated_file_is_good_once_there_are_a_secret_and_a_model() {
@@ -46,6 +47,7 @@ id = \"a\"
 plugin = \"main\"
 roles = []
 max_output_tokens = 100
+price = {{ input = 3_000_000, cached_input = 300_000, output = 15_000_000 }}
 system_prompt = \"Be brief.\"
 [[models]]
 id = \"b\"
@@ -79,6 +81,14 @@ upstream = \"big\"
     assert!(!off.enabled && off.secrets.is_empty());
     let [a, b] = settings.models.as_slice() else { panic!("two models") };
     assert_eq!((a.name.as_str(), a.upstream.as_str(), a.max_output_tokens), ("a", "a", Some(100)));
+    let price = Price {
+        input: 3_000_000,
+        cached_input: 300_000,
+        cache_write: 3_000_000,
+        output: 15_000_000,
+        reasoning: 15_000_000,
+    };
+    assert_eq!((a.price, b.price), (Some(price), None));
     assert_eq!((b.name.as_str(), b.upstream.as_str()), ("The other", "big"));
 }
 

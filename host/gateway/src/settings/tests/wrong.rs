@@ -207,6 +207,7 @@ fallback = [\"a\", \"z\"]
 id = \"a\"
 plugin = \"off\"
 max_output_tokens = 0
+price = { input = -1, reasonning = 2 }
 [[models]]
 id = \"\"
 plugin = \"on\"
@@ -218,9 +219,12 @@ modle = \"x\"
         .problems();
 
     insta::assert_snapshot!(problems.join("\n"), @r#"
+    models[1].price.reasonning (c.toml:15): is no sort of token; accepted: input, cached_input, cache_write, output, reasoning
+    models[1].price.input (c.toml:15): has the wrong type, a negative number or a fraction; accepted: whole numbers from 0 to 1000000000000 for input and output, and where they differ for cached_input, cache_write and reasoning
+    models[1].price.output (c.toml:11): is required; accepted: whole numbers from 0 to 1000000000000 for input and output, and where they differ for cached_input, cache_write and reasoning
     models[1].max_output_tokens (c.toml:14): 0 is out of range; accepted: a whole number from 1 to 10000000
-    models[2].modle (c.toml:18): is no setting; accepted: id, name, plugin, upstream, system_prompt, max_output_tokens, fallback, roles
-    models[2].id (c.toml:16): is required; accepted: 1 to 100 bytes without control characters, once among all models
+    models[2].modle (c.toml:19): is no setting; accepted: id, name, plugin, upstream, system_prompt, price.KIND, max_output_tokens, fallback, roles
+    models[2].id (c.toml:17): is required; accepted: 1 to 100 bytes without control characters, once among all models
     models[1].id (c.toml:12): "a" is already a model (c.toml:8)
     models[0].plugin (c.toml:9): "no" is no plugin; accepted: on
     models[0].fallback (c.toml:10): "a" is no other model; accepted: another model

@@ -9,7 +9,7 @@ fn chunks(include_usage: bool) -> Chunks {
 }
 
 fn usage() -> UsageBody {
-    UsageBody::new(Tokens { input: 11, output: 7, estimated: false }, None)
+    UsageBody::new(Tokens { input: 11, output: 7, estimated: false }.into(), None)
 }
 
 /// Each chunk as one line of JSON, without what they all repeat.

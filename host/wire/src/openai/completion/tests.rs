@@ -12,7 +12,7 @@ fn head() -> Head {
 fn usage() -> UsageBody {
     let told =
         Usage { cached_input_tokens: Some(2), reasoning_tokens: Some(1), ..Usage::default() };
-    UsageBody::new(Tokens { input: 11, output: 7, estimated: false }, Some(&told))
+    UsageBody::new(Tokens { input: 11, output: 7, estimated: false }.into(), Some(&told))
 }
 
 fn delta(index: u32, id: Option<&str>, name: Option<&str>, arguments: &str) -> ChatEvent {
@@ -108,7 +108,7 @@ fn an_answer_of_nothing_is_an_empty_text() {
 
 #[test]
 fn a_guess_says_so() {
-    let guessed = UsageBody::new(Tokens { input: 1, output: 2, estimated: true }, None);
+    let guessed = UsageBody::new(Tokens { input: 1, output: 2, estimated: true }.into(), None);
 
     let written = serde_json::to_value(guessed).unwrap();
     assert_eq!(
