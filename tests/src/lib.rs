@@ -5,6 +5,7 @@
 #![expect(clippy::panic, reason = "a harness reports by panicking, and only tests run it")]
 
 mod answer;
+mod block;
 mod browser;
 mod client;
 mod events;
@@ -19,6 +20,7 @@ mod process;
 mod provider;
 mod proxy;
 mod setup;
+mod terminal;
 mod token;
 mod usage;
 mod workspace;
@@ -26,6 +28,7 @@ mod workspace;
 use std::{future::Future, time::Duration};
 
 pub use answer::Answer;
+pub use block::{Block, blocks, document};
 pub use browser::{Browser, Page};
 pub use client::{Client, Dial, Refusal};
 pub use events::Events;
@@ -40,6 +43,7 @@ pub use openai_client::{Language, OpenAiClient};
 pub use provider::{FakeProvider, Request, Script};
 pub use proxy::Proxy;
 pub use setup::Setup;
+pub use terminal::Terminal;
 pub use token::{claims, expiring_in, mint, now};
 pub use workspace::{binary, guest, root, target};
 

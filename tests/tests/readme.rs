@@ -1,21 +1,20 @@
-//! The README and the guides, run: each fenced block is compiled, checked, sent or executed, and one of an unknown kind fails.
+//! The README and the guides for authors, run: each fenced block is compiled, checked, sent or executed, and one of an unknown kind fails.
 //!
-//! Nothing is compiled to WebAssembly here, and nothing leaves this machine.
+//! Those for operators are in `deploy`. Nothing is compiled to WebAssembly here, and nothing leaves this machine.
 #![expect(clippy::panic, reason = "what a document promises and does not keep is a failed test")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 
-use nix::{sys::signal::kill, unistd::Pid};
 use serde_json::{Value, json};
-use sluice_tests::{Client, FakeProvider, Script, Setup, Signal, kind, patiently, root, target};
+use sluice_tests::{
+    Block, Client, FakeProvider, Script, Setup, Terminal, blocks, document, kind, root, target,
+};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const README: &str = "README.md";
 const PROTOCOL: &str = "docs/protocol.md";
@@ -27,39 +26,6 @@ const KINDS: [(&str, &[&str]); 3] = [
     (PROTOCOL, &["js", "json client", "json server"]),
     (PROVIDER, &["rust", "sh", "toml"]),
 ];
-
-struct Block {
-    /// Document and line.
-    place: String,
-    kind: String,
-    text: String,
-}
-
-fn document(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn blocks(path: &str) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut is_open = false;
-    for (number, line) in (1..).zip(document(path).lines()) {
-        match (line.strip_prefix("```"), is_open) {
-            (Some(kind), false) => {
-                let place = format!("{path}:{number}");
-                blocks.push(Block { place, kind: kind.to_owned(), text: String::new() });
-                is_open = true;
-            }
-            (Some(_), true) => is_open = false,
-            (None, true) => {
-                let block = blocks.last_mut().expect("an open block");
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-            (None, false) => {}
-        }
-    }
-    blocks
-}
 
 fn blocks_of(path: &str, kind: &str) -> Vec<Block> {
     let found: Vec<_> = blocks(path).into_iter().filter(|block| block.kind == kind).collect();
@@ -168,104 +134,56 @@ async fn every_configuration_is_in_order() {
     }
 }
 
-/// A terminal whose reader follows one document from top to bottom.
-struct Terminal {
-    home: TempDir,
-    variables: BTreeMap<String, String>,
+/// A terminal beside the components of the document.
+fn terminal(path: &str) -> Terminal {
+    let mut terminal = Terminal::open();
+    for block in blocks(path).iter().filter(|block| block.kind == "toml") {
+        let file = terminal.place().join("acme.toml");
+        fs::write(file, with_a_component(&block.text)).expect("a file");
+    }
+    let compiled = target().join("tests-compiled").display().to_string();
+    for (name, value) in [
+        ("OPENAI_API_KEY", "sk-of-the-reader"),
+        ("SLUICE_SERVER__BIND", "127.0.0.1:0"),
+        ("SLUICE_SANDBOX__CACHE_DIRECTORY", &compiled),
+    ] {
+        terminal.set(name, value);
+    }
+    terminal
 }
 
-impl Terminal {
-    fn open(path: &str) -> Self {
-        let home = TempDir::new().expect("a folder for the test");
-        let programs = home.path().join("bin");
-        fs::create_dir(&programs).expect("a folder");
-        symlink(program("SLUICE_BIN", "sluice"), programs.join("sluice")).expect("a link");
-        for block in blocks(path).iter().filter(|block| block.kind == "toml") {
-            let file = home.path().join("acme.toml");
-            fs::write(file, with_a_component(&block.text)).expect("a file");
-        }
-        let search = env::var("PATH").expect("a search path");
-        let compiled = target().join("tests-compiled").display().to_string();
-        let given = [
-            ("PATH", format!("{}:{search}", programs.display())),
-            ("OPENAI_API_KEY", "sk-of-the-reader".to_owned()),
-            ("SLUICE_SERVER__BIND", "127.0.0.1:0".to_owned()),
-            ("SLUICE_SANDBOX__CACHE_DIRECTORY", compiled),
-        ];
-        let variables = given.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { home, variables }
-    }
+/// Lets the tool read the line; what it would do takes minutes, and its own tests see to it.
+async fn tool(terminal: &Terminal, line: &str, arguments: &str) {
+    let tool = program("SLUICE_TOOL", "cargo-sluice");
+    let words = arguments.split_whitespace();
+    let mut command = terminal.command(tool.to_str().expect("a path that is text"));
+    let output = command.args(words).arg("--help").output().await.expect("the tool runs");
+    assert!(output.status.success(), "{line}: {}", text_of(&output));
+}
 
-    fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
-        command.env_clear().envs(&self.variables).current_dir(self.home.path());
-        command
-    }
-
-    fn shell(&self, line: &str) -> Output {
-        let output = self.command("sh").args(["-ec", line]).output().expect("a shell");
-        assert!(output.status.success(), "{line}: {}", text_of(&output));
-        output
-    }
-
-    /// Keeps what the line sets.
-    fn export(&mut self, line: &str) {
-        let output = self.shell(&format!("{line}\nenv -0"));
-        let text = String::from_utf8(output.stdout).expect("text");
-        let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
-        self.variables = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    }
-
-    /// Starts the gateway, waits until it is ready, and stops it.
-    async fn serve(&self, line: &str) {
-        let mut command = tokio::process::Command::from(self.command("sh"));
-        command
-            .args(["-ec", &format!("exec {line}")])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.kill_on_drop(true).spawn().expect("a shell");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let ready = patiently("the gateway to be ready", lines.next_line()).await.expect("text");
-        assert!(ready.is_some_and(|ready| ready.contains("\"ready\":true")), "{line}");
-        let id = child.id().expect("still running").cast_signed();
-        kill(Pid::from_raw(id), Signal::SIGTERM).expect("signalled");
-        let ended = patiently("the gateway to end", child.wait()).await.expect("waited for");
-        assert!(ended.success(), "{line}: {ended}");
-    }
-
-    /// Lets the tool read the line; what it would do takes minutes, and its own tests see to it.
-    fn tool(&self, line: &str, arguments: &str) {
-        let tool = program("SLUICE_TOOL", "cargo-sluice");
-        let words = arguments.split_whitespace();
-        let mut command = self.command(tool.to_str().expect("a path that is text"));
-        let output = command.args(words).arg("--help").output().expect("the tool runs");
-        assert!(output.status.success(), "{line}: {}", text_of(&output));
-    }
-
-    async fn enter(&mut self, line: &str) {
-        if line.starts_with("export ") {
-            self.export(line);
-        } else if line.starts_with("sluice serve") {
-            self.serve(line).await;
-        } else if line.starts_with("sluice token") || line.starts_with("sluice check") {
-            assert!(!self.shell(line).stdout.is_empty(), "{line} says nothing");
-        } else if let Some(arguments) = line.strip_prefix("cargo sluice ") {
-            self.tool(line, arguments);
-        } else if let Some(path) = line.strip_prefix("cargo install --path ") {
-            assert!(root().join(path).join("Cargo.toml").is_file(), "{line}");
-        } else {
-            panic!("this test does not know how to run: {line}");
-        }
+async fn enter(terminal: &mut Terminal, line: &str) {
+    if line.starts_with("export ") {
+        terminal.run(line).await;
+    } else if line.starts_with("sluice serve") {
+        terminal.serve(line).await;
+    } else if line.starts_with("sluice token") || line.starts_with("sluice check") {
+        assert!(!terminal.run(line).await.stdout.is_empty(), "{line} says nothing");
+    } else if let Some(arguments) = line.strip_prefix("cargo sluice ") {
+        tool(terminal, line, arguments).await;
+    } else if let Some(path) = line.strip_prefix("cargo install --path ") {
+        assert!(root().join(path).join("Cargo.toml").is_file(), "{line}");
+    } else {
+        panic!("this test does not know how to run: {line}");
     }
 }
 
 #[tokio::test]
 async fn every_command_line_works() {
     for path in [README, PROVIDER] {
-        let mut terminal = Terminal::open(path);
+        let mut terminal = terminal(path);
         let text: String = blocks_of(path, "sh").into_iter().map(|block| block.text).collect();
         for line in text.lines().filter(|line| !line.is_empty()) {
-            terminal.enter(line).await;
+            enter(&mut terminal, line).await;
         }
     }
 }

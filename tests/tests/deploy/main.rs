@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a file that does not keep its promise is a failed test")]
 
 mod files;
+mod guides;
 mod needs_promtool;
 mod needs_systemd;
 mod needs_validators;

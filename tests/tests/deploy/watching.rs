@@ -51,6 +51,16 @@ fallback = ["second"]
 [[models]]
 id = "second"
 plugin = "two"
+price = {{ input = 1_000_000, output = 1_000_000 }}
+
+[policies]
+chain = ["access"]
+
+[plugins.access]
+source = "bundled:access"
+
+[plugins.access.settings]
+otherwise = "allow"
 "#
     );
     let setup = Setup::new().config(&config).set("KEY", "key-of-the-test").watched();
