@@ -1,32 +1,116 @@
 //! Random stories, told to the archive and to a model of a few dozen lines that keeps everything in
 //! maps. They must agree on every answer and on everything that is there afterwards.
 
+mod memory;
+
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
+use proptest::option;
 use proptest::prelude::*;
 use sluice_archive::{
-    Answer, AppendError, Appended, ChangeError, ClientKey, Digest, IDEMPOTENCY_WINDOW_MS, Known,
-    Metadata, NewMessage, Outcome, SessionCursor, StoredMessage, StoredSession,
+    Answer, AppendError, AuditEntry, AuditFilter, CallUsage, ChangeError, ClientKey, Digest,
+    IDEMPOTENCY_WINDOW_MS, Metadata, NewMessage, Outcome, ReviewRequest, SessionCursor,
+    SessionFilter, SessionSort,
 };
 use sluice_chat::answer::{Ending, Tokens};
-use sluice_chat::id::{ClientMessageId, Epoch, Fence, Instant, MessageId, Seq, SessionId, UserId};
+use sluice_chat::id::{
+    AuditId, ClientMessageId, Epoch, Fence, Instant, MessageId, ModelId, Seq, SessionId,
+};
 use sluice_chat::turn::{Mode, Sender};
 
+use self::memory::Model;
 use crate::support::{Place, cases, message_id, session, user};
+use crate::usage::lines;
 
 /// One thing that happens. Numbers pick a session, a user or a client message id out of a few.
 #[derive(Debug, Clone)]
 enum Step {
-    Append { session: u8, owner: u8, fence: u64, client: Option<u8>, body: u8 },
-    Checkpoint { session: u8, fence: u64, grown: u8 },
-    Finish { session: u8, fence: u64, ending: u8 },
-    Take { session: u8 },
-    Leave { session: u8, fence: u64 },
-    Reserve { session: u8, up_to: u64 },
-    Name { session: u8, name: u8 },
-    End { session: u8 },
-    Delete { session: u8 },
-    Wait { ms: u64 },
+    Append {
+        session: u8,
+        owner: u8,
+        fence: u64,
+        client: Option<u8>,
+        body: u8,
+    },
+    /// Several append at the same time: session, client message id, body.
+    Crowd {
+        messages: Vec<(u8, Option<u8>, u8)>,
+    },
+    Checkpoint {
+        session: u8,
+        fence: u64,
+        grown: u8,
+    },
+    Finish {
+        session: u8,
+        fence: u64,
+        ending: u8,
+    },
+    Take {
+        session: u8,
+    },
+    Leave {
+        session: u8,
+        fence: u64,
+    },
+    Reserve {
+        session: u8,
+        up_to: u64,
+    },
+    Name {
+        session: u8,
+        name: u8,
+    },
+    End {
+        session: u8,
+    },
+    Delete {
+        session: u8,
+    },
+    Mode {
+        session: u8,
+        mode: Mode,
+    },
+    /// What was quiet for so long goes, looked for so many sessions at a time.
+    Sweep {
+        quiet_ms: u64,
+        limit: usize,
+    },
+    /// A call without a session.
+    Record {
+        call: u8,
+        ending: u8,
+    },
+    /// A line of the record, about a session or none.
+    Note {
+        operator: u8,
+        about: Option<u8>,
+    },
+    /// What came of the newest line but so many.
+    Settle {
+        line: usize,
+        status: u16,
+    },
+    /// A session is read in pages of so many messages.
+    Read {
+        session: u8,
+        limit: usize,
+    },
+    /// Operators look through all sessions.
+    Review {
+        filter: SessionFilter,
+        sort: SessionSort,
+        descending: bool,
+    },
+    /// And through the record of what they did.
+    Audit {
+        operator: Option<u8>,
+        about: Option<u8>,
+    },
+    Wait {
+        ms: u64,
+    },
     Restart,
 }
 
@@ -34,7 +118,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let session = 0..3_u8;
     // Now and then a fence that is not the session's.
     let fence = prop_oneof![9 => Just(0_u64), 1 => Just(1)];
-    let client = proptest::option::of(0..3_u8);
+    let client = option::of(0..3_u8);
     prop_oneof![
         8 => (session.clone(), 0..8_u8, fence.clone(), client, 0..3_u8).prop_map(
             |(session, owner, fence, client, body)| Step::Append {
@@ -57,187 +141,38 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(session, up_to)| Step::Reserve { session, up_to }),
         1 => (session.clone(), 0..3_u8).prop_map(|(session, name)| Step::Name { session, name }),
         1 => session.clone().prop_map(|session| Step::End { session }),
-        1 => session.prop_map(|session| Step::Delete { session }),
+        1 => session.clone().prop_map(|session| Step::Delete { session }),
+        1 => (session.clone(), prop::sample::select(vec![Mode::Bot, Mode::Operator]))
+            .prop_map(|(session, mode)| Step::Mode { session, mode }),
+        2 => prop::collection::vec((session.clone(), option::of(0..3_u8), 0..2_u8), 2..6)
+            .prop_map(|messages| Step::Crowd { messages }),
+        1 => (0..200_u64, 1..4_usize)
+            .prop_map(|(quiet_ms, limit)| Step::Sweep { quiet_ms, limit }),
+        1 => (0..3_u8, 0..9_u8).prop_map(|(call, ending)| Step::Record { call, ending }),
+        2 => (0..2_u8, option::of(session.clone()))
+            .prop_map(|(operator, about)| Step::Note { operator, about }),
+        1 => (0..4_usize, 200..600_u16).prop_map(|(line, status)| Step::Settle { line, status }),
+        1 => (session.clone(), 1..4_usize).prop_map(|(session, limit)| Step::Read { session, limit }),
+        3 => (any_filter(), prop::sample::select(SessionSort::ALL.to_vec()), any::<bool>())
+            .prop_map(|(filter, sort, descending)| Step::Review { filter, sort, descending }),
+        1 => (option::of(0..2_u8), option::of(session))
+            .prop_map(|(operator, about)| Step::Audit { operator, about }),
         3 => prop_oneof![0..100_u64, 0..IDEMPOTENCY_WINDOW_MS * 2]
             .prop_map(|ms| Step::Wait { ms }),
         1 => Just(Step::Restart),
     ]
 }
 
-/// What the archive promises, without a file.
-#[derive(Default)]
-struct Model {
-    sessions: BTreeMap<SessionId, Row>,
-    known: BTreeMap<(UserId, ClientMessageId), (Instant, Known)>,
-}
-
-struct Row {
-    stored: StoredSession,
-    in_use: bool,
-    messages: BTreeMap<Seq, StoredMessage>,
-}
-
-/// Outcomes by name: errors of the storage compare to nothing.
-type Told<T> = Result<T, &'static str>;
-
-impl Model {
-    fn append(&mut self, message: &NewMessage) -> Told<Appended> {
-        if let Some(client) = &message.client
-            && let Some((at, known)) = self.known.get(&(client.user.clone(), client.id.clone()))
-            && message.at.0 < at.0 + IDEMPOTENCY_WINDOW_MS
-        {
-            let same = known.digest == client.digest;
-            return if same { Ok(Appended::Already(known.clone())) } else { Err("conflict") };
-        }
-        match self.sessions.get(&message.session) {
-            None if message.fence != Fence(0) => return Err("fenced"),
-            Some(row) if row.stored.owner != message.owner => return Err("not owner"),
-            Some(row) if row.stored.deleted.is_some() => return Err("gone"),
-            Some(row) if row.stored.fence != message.fence => return Err("fenced"),
-            None | Some(_) => {}
-        }
-        let row = self.sessions.entry(message.session.clone()).or_insert_with(|| begun(message));
-        let stored = &mut row.stored;
-        stored.name = stored.name.take().or_else(|| message.name.clone());
-        stored.reserved = stored.reserved.max(message.reserve_to).max(message.seq);
-        stored.head = stored.head.max(message.seq);
-        stored.last_activity = stored.last_activity.max(message.at);
-        stored.ended = None;
-        stored.message_count += 1;
-        row.in_use = true;
-        row.messages.insert(message.seq, said(message));
-        if let Some(client) = &message.client {
-            let known = Known {
-                message_id: message.id.clone(),
-                session: message.session.clone(),
-                seq: message.seq,
-                epoch: row.stored.epoch,
-                digest: client.digest,
-            };
-            self.known.insert((client.user.clone(), client.id.clone()), (message.at, known));
-        }
-        Ok(Appended::Stored)
-    }
-
-    fn put_answer(&mut self, answer: &Answer, outcome: Option<Outcome>) -> Told<()> {
-        let row = self.writable(&answer.session, answer.fence)?;
-        if row.messages.get(&answer.first_seq).is_some_and(|known| known.ending.is_some()) {
-            return Ok(());
-        }
-        if row.messages.insert(answer.first_seq, answered(answer, outcome)).is_none() {
-            row.stored.message_count += 1;
-        }
-        if let Some(outcome) = outcome {
-            let tokens = outcome.bill.unwrap_or_default().tokens();
-            row.stored.tokens.input += tokens.input;
-            row.stored.tokens.output += tokens.output;
-            row.stored.tokens.estimated |= tokens.estimated;
-            row.stored.head = row.stored.head.max(answer.last_seq);
-            row.stored.reserved = row.stored.reserved.max(answer.last_seq);
-            row.stored.last_activity = row.stored.last_activity.max(outcome.at);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, session: &SessionId, now: Instant) -> Option<StoredSession> {
-        let row = self.sessions.get_mut(session)?;
-        if row.stored.deleted.is_none() {
-            if row.in_use {
-                row.stored.epoch.0 += 1;
-                row.stored.head = row.stored.reserved;
-            }
-            row.in_use = true;
-            for message in row.messages.values_mut() {
-                if message.sender == Sender::Ai && message.ending.is_none() {
-                    message.ending = Some(Ending::Interrupted);
-                    message.ended = Some(now);
-                }
-            }
-        }
-        Some(row.stored.clone())
-    }
-
-    fn writable(&mut self, session: &SessionId, fence: Fence) -> Told<&mut Row> {
-        let row = self.sessions.get_mut(session).filter(|row| row.stored.deleted.is_none());
-        let row = row.ok_or("gone")?;
-        if row.stored.fence == fence { Ok(row) } else { Err("fenced") }
-    }
-
-    /// The newest first, as lists have them.
-    fn sessions_of(&self, owner: &UserId) -> Vec<StoredSession> {
-        let rows = self.sessions.values().map(|row| &row.stored);
-        let mut sessions: Vec<_> = rows
-            .filter(|stored| stored.owner == *owner && stored.deleted.is_none())
-            .cloned()
-            .collect();
-        sessions.sort_by(|a, b| (b.last_activity, &b.id).cmp(&(a.last_activity, &a.id)));
-        sessions
-    }
-}
-
-fn begun(message: &NewMessage) -> Row {
-    let stored = StoredSession {
-        id: message.session.clone(),
-        owner: message.owner.clone(),
-        name: None,
-        model: None,
-        mode: Mode::Bot,
-        fence: message.fence,
-        epoch: message.epoch,
-        reserved: message.reserve_to,
-        head: message.seq,
-        created: message.at,
-        last_activity: message.at,
-        ended: None,
-        deleted: None,
-        assisted: false,
-        message_count: 0,
-        tokens: Tokens::default(),
-        share: None,
-    };
-    Row { stored, in_use: true, messages: BTreeMap::new() }
-}
-
-fn said(message: &NewMessage) -> StoredMessage {
-    StoredMessage {
-        id: message.id.clone(),
-        session: message.session.clone(),
-        seq: message.seq,
-        last_seq: message.seq,
-        sender: message.sender,
-        text: message.text.clone(),
-        at: message.at,
-        model: message.model.clone(),
-        in_reply_to: None,
-        ending: None,
-        tokens: None,
-        client_message_id: message.client.as_ref().map(|client| client.id.clone()),
-        upstream_request_id: None,
-        first_piece: None,
-        ended: None,
-        metadata: message.metadata.clone(),
-    }
-}
-
-fn answered(answer: &Answer, outcome: Option<Outcome>) -> StoredMessage {
-    StoredMessage {
-        id: answer.id.clone(),
-        session: answer.session.clone(),
-        seq: answer.first_seq,
-        last_seq: answer.last_seq,
-        sender: Sender::Ai,
-        text: answer.text.clone(),
-        at: answer.started,
-        model: answer.model.clone(),
-        in_reply_to: Some(answer.in_reply_to.clone()),
-        ending: outcome.map(|outcome| outcome.ending),
-        tokens: outcome.and_then(|outcome| outcome.bill).map(|bill| bill.tokens()),
-        client_message_id: None,
-        upstream_request_id: answer.upstream_request_id.clone(),
-        first_piece: answer.first_piece,
-        ended: outcome.map(|outcome| outcome.at),
-        metadata: Metadata::new(),
-    }
+/// Times are those at which these stories begin, or a little later.
+fn any_filter() -> impl Strategy<Value = SessionFilter> {
+    let at = || option::weighted(0.2, (1_000..1_300_u64).prop_map(Instant));
+    let flag = || option::weighted(0.3, any::<bool>());
+    (option::weighted(0.3, 0..2_u8), flag(), flag(), at(), at()).prop_map(
+        |(owner, ended, assisted, from, to)| {
+            let owner = owner.map(|owner| user(&format!("u{owner}")));
+            SessionFilter { owner, ended, assisted, from, to }
+        },
+    )
 }
 
 /// The archive, the model, and what a gateway would know between the steps.
@@ -323,27 +258,152 @@ impl Story {
             Step::Delete { session } => {
                 let (id, now) = (named(session), self.now);
                 let told = self.place.archive.delete_session(&id, Fence(0), now).await;
+                let expected = self.model.writable(&id, Fence(0)).map(|row| row.delete(now));
+                assert_eq!(told.map_err(|error| why_not_changed(&error)), expected);
+            }
+            Step::Mode { session, mode } => {
+                let id = named(session);
+                let told = self.place.archive.set_mode(&id, Fence(0), mode).await;
                 let expected = self.model.writable(&id, Fence(0)).map(|row| {
-                    row.messages.clear();
-                    row.stored.name = None;
-                    row.stored.message_count = 0;
-                    row.stored.deleted = Some(now);
+                    row.stored.mode = mode;
+                    row.stored.assisted |= mode == Mode::Operator;
                 });
                 assert_eq!(told.map_err(|error| why_not_changed(&error)), expected);
+            }
+            Step::Crowd { messages } => self.crowd(messages).await,
+            Step::Sweep { quiet_ms, limit } => self.sweep(quiet_ms, limit).await,
+            Step::Record { call, ending } => {
+                let call = CallUsage {
+                    answer: message_id(format!("call{call}")),
+                    trace: "00ff".to_owned(),
+                    user: user("u0"),
+                    model: ModelId::parse("fake").expect("an id"),
+                    started: self.now,
+                    ended: self.now,
+                    ending: Ending::ALL[usize::from(ending)],
+                    bill: Tokens { input: ending.into(), output: 1, estimated: false }.into(),
+                };
+                self.place.archive.record(call.clone()).await.expect("stored");
+                self.model.record(&call);
+            }
+            Step::Note { operator, about } => {
+                let entry = self.noted(operator, about.map(named));
+                self.place.archive.note(entry.clone()).await.expect("stored");
+                self.model.audit.push(entry);
+            }
+            Step::Settle { line, status } => {
+                if let Some(entry) = self.model.audit.iter_mut().rev().nth(line) {
+                    self.place.archive.settle(&entry.id, status).await.expect("stored");
+                    entry.status = entry.status.or(Some(status));
+                }
+            }
+            Step::Read { session, limit } => self.read(&named(session), limit).await,
+            Step::Review { filter, sort, descending } => {
+                let (now, after) = (self.now, None);
+                let request =
+                    ReviewRequest { filter, sort, descending, limit: 1, offset: 0, after, now };
+                self.review(request).await;
+            }
+            Step::Audit { operator, about } => {
+                let operator = operator.map(|operator| user(&format!("operator{operator}")));
+                let filter = AuditFilter { operator, user: None, session: about.map(named) };
+                self.audit(filter).await;
             }
             Step::Wait { ms } => self.now.0 += ms,
             Step::Restart => {
                 self.place = self.place.reopen().await;
-                let rows = self.model.sessions.values_mut();
-                for message in rows.flat_map(|row| row.messages.values_mut()) {
-                    if message.sender == Sender::Ai && message.ending.is_none() {
-                        message.ending = Some(Ending::Interrupted);
-                    }
-                }
+                self.model.restart();
             }
         }
         self.compare().await;
         self
+    }
+
+    /// Writes are stored in the order in which they were asked for, however many wait.
+    async fn crowd(&mut self, messages: Vec<(u8, Option<u8>, u8)>) {
+        let mut said = Vec::new();
+        for (number, client, body) in messages {
+            let id = session(&format!("s{number}"));
+            said.push(self.message(id, number, Fence(0), client, body));
+        }
+        let told = join_all(said.iter().map(|one| self.place.archive.append(one.clone()))).await;
+        for (message, told) in said.iter().zip(told) {
+            let told = told.map_err(|error| why_not_appended(&error));
+            assert_eq!(told, self.model.append(message));
+        }
+    }
+
+    async fn sweep(&mut self, quiet_ms: u64, limit: usize) {
+        let before = Instant(self.now.0.saturating_sub(quiet_ms));
+        let (mut deleted, mut mark) = (Vec::new(), None);
+        loop {
+            let swept = self.place.archive.sweep_quiet(mark, before, self.now, limit).await;
+            let swept = swept.expect("swept");
+            deleted.extend(swept.deleted);
+            mark = swept.next;
+            if mark.is_none() {
+                break;
+            }
+        }
+        deleted.sort();
+        assert_eq!(deleted, self.model.sweep(before, self.now));
+    }
+
+    /// Pages of messages, put together, are all messages.
+    async fn read(&self, session: &SessionId, limit: usize) {
+        let (mut read, mut before) = (Vec::new(), None);
+        loop {
+            let page = self.place.archive.messages(session, before, limit).await.expect("read");
+            assert!(page.len() <= limit);
+            let Some(first) = page.first() else { break };
+            before = Some(first.seq);
+            read.splice(0..0, page);
+        }
+        let row = self.model.sessions.get(session);
+        let expected: Vec<_> = row.into_iter().flat_map(|row| row.messages.values()).collect();
+        assert_eq!(read.iter().collect::<Vec<_>>(), expected);
+    }
+
+    async fn review(&self, mut request: ReviewRequest) {
+        let expected = self.model.review(&request);
+        let mut found = Vec::new();
+        loop {
+            let page = self.place.archive.review(request.clone()).await.expect("read");
+            assert_eq!((page.total, page.total_at_least), (expected.len() as u64, false));
+            found.extend(page.sessions.into_iter().map(|reviewed| reviewed.session));
+            request.after = page.next;
+            if request.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{request:?}");
+    }
+
+    async fn audit(&self, filter: AuditFilter) {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.place.archive.audit(filter.clone(), 2, after).await.expect("read");
+            found.extend(page.entries);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, self.model.audit(&filter));
+    }
+
+    fn noted(&mut self, operator: u8, about: Option<SessionId>) -> AuditEntry {
+        self.seq += 1;
+        AuditEntry {
+            id: AuditId::parse(&format!("{:08}", self.seq)).expect("an id"),
+            at: self.now,
+            operator: user(&format!("operator{operator}")),
+            action: "GET /admin/sessions".to_owned(),
+            user: None,
+            session: about,
+            reason: None,
+            status: None,
+        }
     }
 
     /// Everything that can be read is the same.
@@ -481,6 +541,7 @@ proptest! {
             for step in steps {
                 story = story.tell(step).await;
             }
+            assert_eq!(lines(&story.place).await, story.model.usage());
         });
     }
 }

@@ -12,9 +12,9 @@ use crate::support::{FREE, Kept, Place, answer, ended, message, message_id, sess
 
 /// Answer, kind, ending, tokens of prompt and answer, whether they are a guess, and the parts of them with what they came to: of
 /// every line, in the order of the answers.
-type Line = (String, String, String, Option<u64>, Option<u64>, Option<bool>, Parts);
+pub(crate) type Line = (String, String, String, Option<u64>, Option<u64>, Option<bool>, Parts);
 /// Read from a cache, written to one, of reasoning; and the cost.
-type Parts = [Option<u64>; 4];
+pub(crate) type Parts = [Option<u64>; 4];
 
 const NO_PARTS: Parts = [Some(0), Some(0), Some(0), None];
 const UNKNOWN: Parts = [None; 4];
@@ -26,7 +26,7 @@ fn bill() -> Bill {
     Bill { counted, cost_micros: Some(42) }
 }
 
-async fn lines(place: &Place) -> Vec<Line> {
+pub(crate) async fn lines(place: &Place) -> Vec<Line> {
     match &place.kept {
         Kept::Folder(_) => rows(place),
         Kept::Database(settings) => documents(settings).await,
