@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use crate::cargo::Product;
 use crate::prerequisite::{self, Need};
 use crate::problem::Problem;
+use crate::test::tool::Tool;
 use crate::workspace::Workspace;
-use crate::{build, cargo};
+use crate::{build, cargo, say};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -15,7 +16,7 @@ pub(crate) struct Arguments {
     /// One short round of each row: shows that it runs, not what it costs.
     #[arg(long)]
     quick: bool,
-    /// One row alone: start, latency, throughput, streams, spin, memory or sandbox.
+    /// One row alone: start, latency, throughput, streams, spin, memory, archive or sandbox.
     #[arg(long, value_name = "ROW")]
     only: Option<String>,
 }
@@ -34,7 +35,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
         .env("SLUICE_GUESTS", sluice.guest_directory())
         .env("SLUICE_BENCH_BOUNDARY", program(&products, "boundary")?)
         .env("SLUICE_BENCH_CLOCK", program(&products, "clock")?)
+        .env("SLUICE_BENCH_ARCHIVE", program(&products, "archive")?)
         .stdin(Stdio::null());
+    // Without it the bench says what it does not measure.
+    match Tool::Mongod.bring(&sluice) {
+        Ok(variables) => {
+            bench.envs(variables);
+        }
+        Err(problem) => say::note(&problem.to_string()),
+    }
     if arguments.quick {
         bench.arg("--quick");
     }
@@ -54,6 +63,7 @@ fn compile(sluice: &Workspace) -> Result<Vec<Product>, Problem> {
     cargo.args(["--package", "sluice-gateway", "--bin", "sluice"]);
     cargo.args(["--package", "sluice-bench", "--bin", "sluice-bench"]);
     cargo.args(["--package", "sluice-sandbox", "--bench", "boundary", "--bench", "clock"]);
+    cargo.args(["--package", "sluice-archive", "--bench", "archive"]);
     build::bundle(&mut cargo, sluice);
     cargo::build(cargo, "the bench")
 }

@@ -5,7 +5,7 @@ mod report;
 mod runner;
 mod sandbox;
 mod summary;
-mod tool;
+pub(crate) mod tool;
 
 use std::path::{Path, PathBuf};
 

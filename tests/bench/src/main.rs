@@ -9,6 +9,7 @@
 
 mod connection;
 mod floor;
+mod lines;
 mod percentile;
 mod process;
 mod report;

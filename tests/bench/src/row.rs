@@ -1,5 +1,6 @@
 //! The rows. Each is a file that knows what is measured and how, and nothing of reports.
 
+mod archive;
 mod latency;
 mod memory;
 mod sandbox;
@@ -49,12 +50,13 @@ type Measured = Pin<Box<dyn Future<Output = Vec<Row>>>>;
 type Measure = fn(Length) -> Measured;
 
 /// All there are, by name.
-pub(crate) const ALL: [(&str, Measure); 7] = [
+pub(crate) const ALL: [(&str, Measure); 8] = [
     ("start", |length| Box::pin(start::measure(length))),
     ("latency", |length| Box::pin(latency::measure(length))),
     ("throughput", |length| Box::pin(throughput::measure(length))),
     ("streams", |length| Box::pin(streams::measure(length))),
     ("spin", |length| Box::pin(spin::measure(length))),
     ("memory", |length| Box::pin(memory::measure(length))),
+    ("archive", |length| Box::pin(archive::measure(length))),
     ("sandbox", |length| Box::pin(sandbox::measure(length))),
 ];

@@ -20,7 +20,7 @@ use crate::{environment, local_model, prerequisite};
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tool {
+pub(crate) enum Tool {
     /// The small demonstration model and its server.
     Model,
     /// A browser without a window.
@@ -95,7 +95,7 @@ impl Tool {
     }
 
     /// Finds or fetches it; returns the variables that tell tests where it is.
-    pub(super) fn bring(self, sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
+    pub(crate) fn bring(self, sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
         match self {
             Self::Model => model(sluice),
             Self::Chromium => chromium().map(|program| vec![("SLUICE_CHROMIUM", program)]),
