@@ -1,6 +1,6 @@
-//! What the boundary costs the plugin of most vendors, from a fresh instance to a piece.
+//! What the boundary costs the plugin of most vendors, from a fresh instance to a piece, and what policies add to that.
 //!
-//! Wants the component `openai` in the directory that `SLUICE_PLUGINS` names (`cargo sluice bench` builds it). A round's value is the
+//! Wants the components `openai`, `budget` and `guard` in the directory that `SLUICE_PLUGINS` names (`cargo sluice bench` builds it). A round's value is the
 //! median of its answers. What the same plugin costs natively is measured by `tests/bench`.
 //!
 //! Prints a line a row: name, unit, and the value of each round, parted by tabs. No assertion: a benchmark is no test.
@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use sluice_chat::exchange::{Field, Frame, Head};
 use sluice_chat::id;
+use sluice_chat::policy::{Channel, Subject};
 use sluice_chat::request::{ChatRequest, Message, Role};
-use sluice_sandbox::{Answer, Input, Limits, Provider, Sandbox, SandboxSettings};
+use sluice_sandbox::{Answer, Input, Limits, Policy, Provider, Sandbox, SandboxSettings};
 
 /// Pieces that are streamed in each answer, one by one.
 const PIECES: u32 = 50;
@@ -26,28 +27,53 @@ const TEXT_BYTES: usize = 1024;
 /// Times of one answer, in the order of `ROWS`.
 type Times = [Duration; ROWS.len()];
 
-const ROWS: [&str; 4] =
-    ["instantiate", "instantiate + first 8 pieces", "provider turn, 1 KB", "a streamed piece"];
+const ROWS: [&str; 7] = [
+    "instantiate",
+    "instantiate + first 8 pieces",
+    "provider turn, 1 KB",
+    "a streamed piece",
+    "a policy's hook, 1 KB (budget)",
+    "a filter opened and ended (guard)",
+    "a filtered piece (guard)",
+];
+
+/// What the budget is told to count.
+const BUDGET: &str =
+    r#"{"limits": [{"name": "day", "within": "day", "at_most": {"tokens": 1000000}}]}"#;
+
+/// What is measured.
+struct Plugins {
+    provider: Provider,
+    budget: Policy,
+    guard: Policy,
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (rounds, answers) =
         if args().any(|argument| argument == "--quick") { (1, 20) } else { (5, 1_000) };
     let plugins = var_os("SLUICE_PLUGINS").ok_or("SLUICE_PLUGINS names no directory")?;
-    let component = std::fs::read(PathBuf::from(plugins).join("openai.wasm"))?;
+    let plugins = PathBuf::from(plugins);
+    let component = |name: &str| std::fs::read(plugins.join(name).with_extension("wasm"));
+    let (openai, budget, guard) = (component("openai")?, component("budget")?, component("guard")?);
     // As in the gateway, whose runtime has several threads; who calls is always the same.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
 
     let mut values = vec![Vec::new(); ROWS.len()];
     runtime.block_on(async {
         let sandbox = Sandbox::new(SandboxSettings::default())?;
-        let provider = sandbox.load("openai", &component, None, Limits::default(), "{}").await?;
+        let limits = Limits::default;
+        let plugins = Plugins {
+            provider: sandbox.load("openai", &openai, None, limits(), "{}").await?,
+            budget: sandbox.load_policy("budget", &budget, None, limits(), BUDGET).await?,
+            guard: sandbox.load_policy("guard", &guard, None, limits(), "{}").await?,
+        };
         for _ in 0..answers / 4 {
-            measure(&provider).await?;
+            measure(&plugins).await?;
         }
         for _ in 0..rounds {
             let mut times = Vec::with_capacity(answers);
             for _ in 0..answers {
-                times.push(measure(&provider).await?);
+                times.push(measure(&plugins).await?);
             }
             for (row, values) in values.iter_mut().enumerate() {
                 times.sort_by_key(|times| times[row]);
@@ -64,7 +90,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn measure(provider: &Provider) -> Result<Times, Box<dyn Error>> {
+async fn measure(plugins: &Plugins) -> Result<Times, Box<dyn Error>> {
+    let Plugins { provider, budget, guard } = plugins;
     let mut times = Times::default();
 
     let begun = Instant::now();
@@ -87,6 +114,24 @@ async fn measure(provider: &Provider) -> Result<Times, Box<dyn Error>> {
     answer.step(head_of_whole).await?;
     answer.step(whole).await?;
     times[2] = begun.elapsed();
+    drop(answer);
+
+    let subject = Subject::default();
+    let begun = Instant::now();
+    budget.on_message(&subject, &question, 0).await?;
+    times[4] = begun.elapsed();
+
+    let begun = Instant::now();
+    let mut filter = guard.filter(&subject, 0).await?.ok_or("the guard filters")?;
+    let opened = begun.elapsed();
+    let begun = Instant::now();
+    for _ in 0..PIECES {
+        filter.check(Channel::Text, " word", false).await?;
+    }
+    times[6] = begun.elapsed() / PIECES;
+    let begun = Instant::now();
+    filter.finish().await?;
+    times[5] = opened + begun.elapsed();
 
     Ok(times)
 }
