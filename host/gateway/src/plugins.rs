@@ -108,17 +108,18 @@ impl Shelf {
     }
 }
 
-/// Loads one plugin and tries it: what it returns can be used.
+/// Loads one plugin and tries it: what it returns can be used, within these limits.
 pub(crate) async fn load(
     sandbox: &Sandbox,
     shelf: &Shelf,
     plugin: &Plugin,
+    limits: Limits,
 ) -> Result<Loaded, PluginError> {
     let bytes = shelf.read(plugin)?;
     let pin = plugin.sha256.map(Digest::from);
     let settings = plugin.settings.to_string();
     let component = sandbox
-        .load_plugin(&plugin.id, &bytes, pin.as_ref(), Limits::default(), &settings)
+        .load_plugin(&plugin.id, &bytes, pin.as_ref(), limits, &settings)
         .await
         .map_err(|source| PluginError::Refused { id: plugin.id.clone(), source })?;
     let endpoints = Arc::new(endpoints(plugin)?);

@@ -1,6 +1,6 @@
 //! The life of the process: build in order, serve, drain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use sluice_archive::{Archive, Durability};
 use sluice_chat::history::Budget;
 use sluice_chat::log::Bounds;
 use sluice_mail::{Mailer, MailerError};
-use sluice_sandbox::{Plugin as Component, Sandbox, SandboxSettings};
-use sluice_upstream::{Timeouts, Upstream};
+use sluice_sandbox::{Limits, Plugin as Component, Sandbox, SandboxSettings};
+use sluice_upstream::{Granted, Timeouts, Upstream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -66,16 +66,26 @@ pub(crate) enum ServeError {
     Internal(anyhow::Error),
 }
 
+/// What each plugin may use. Where several answer, none takes more than three quarters of the places there are, however many ask it:
+/// the models of the others go on.
+fn limits_of(models: &[Model], max_answers: u32) -> Limits {
+    let answering: BTreeSet<&str> = models.iter().map(|model| model.plugin.as_str()).collect();
+    let share = max_answers - max_answers / 4;
+    let live_answers = usize::try_from(share).ok().filter(|_| answering.len() > 1);
+    Limits { live_answers, ..Limits::default() }
+}
+
 /// Loads every enabled plugin; what went wrong is told together.
 pub(crate) async fn load_plugins(
     sandbox: &Sandbox,
     shelf: &Shelf,
     plugins: &[Plugin],
+    limits: Limits,
 ) -> Result<BTreeMap<String, Loaded>, Vec<PluginError>> {
     let mut loaded = BTreeMap::new();
     let mut problems = Vec::new();
     for plugin in plugins.iter().filter(|plugin| plugin.enabled) {
-        match plugins::load(sandbox, shelf, plugin).await {
+        match plugins::load(sandbox, shelf, plugin, limits.clone()).await {
             Ok(ready) => {
                 loaded.insert(plugin.id.clone(), ready);
             }
@@ -137,6 +147,13 @@ pub(crate) fn chain_of(
     Ok(Chain::new(links, policies.break_glass))
 }
 
+/// Names that the operator lets lead into private networks.
+fn granted(plugins: &[Plugin]) -> Granted {
+    let granted = plugins.iter().filter(|plugin| plugin.grants.private_network);
+    let urls = granted.flat_map(|plugin| plugin.endpoints.values());
+    urls.filter_map(|url| url.host_str().map(str::to_ascii_lowercase)).collect()
+}
+
 /// What a reload works with.
 pub(crate) struct Reloading {
     /// Where configurations come from.
@@ -174,8 +191,11 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         Revocations::recall(&archive).await.map_err(|error| internal(error.into()))?;
     let shelf = Shelf::new(&sandboxed.plugin_directory);
     let sandbox = sandbox(&sandboxed)?;
-    let loaded = load_plugins(&sandbox, &shelf, &plugins).await.map_err(ServeError::Plugins)?;
-    let upstream = Upstream::new(llm.connect_timeout).map_err(|error| internal(error.into()))?;
+    let bounds = limits_of(&models, sandboxed.max_answers);
+    let loaded =
+        load_plugins(&sandbox, &shelf, &plugins, bounds).await.map_err(ServeError::Plugins)?;
+    let upstream = Upstream::new(llm.connect_timeout, granted(&plugins))
+        .map_err(|error| internal(error.into()))?;
     let unfit = |problem| ServeError::Plugins(vec![problem]);
     let routes = routes_of(models, &loaded).map_err(unfit)?;
     let catalog = Catalog::new(routes, llm.default_model);

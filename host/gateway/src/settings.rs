@@ -231,6 +231,13 @@ pub(crate) enum OnFailure {
     Open,
 }
 
+/// What an operator lets a plugin do beyond what any may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Grants {
+    /// Whether names of its endpoints that may be anywhere may lead into private networks.
+    pub(crate) private_network: bool,
+}
+
 /// One plugin instance.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Plugin {
@@ -248,6 +255,8 @@ pub(crate) struct Plugin {
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// Whether it is loaded.
     pub(crate) enabled: bool,
+    /// What it may do beyond what any plugin may.
+    pub(crate) grants: Grants,
     /// What becomes of what it cannot judge, if it is a policy.
     pub(crate) on_failure: OnFailure,
 }
@@ -255,7 +264,8 @@ pub(crate) struct Plugin {
 /// Shows which settings there are but not what they say: people put keys there.
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, source, sha256, settings, endpoints, secrets, enabled, on_failure } = self;
+        let Self { id, source, sha256, settings, endpoints, secrets, enabled, grants, on_failure } =
+            self;
         let settings: Vec<_> = settings.as_object().into_iter().flatten().map(|(k, _)| k).collect();
         f.debug_struct("Plugin")
             .field("id", id)
@@ -265,6 +275,7 @@ impl fmt::Debug for Plugin {
             .field("endpoints", endpoints)
             .field("secrets", secrets)
             .field("enabled", enabled)
+            .field("grants", grants)
             .field("on_failure", on_failure)
             .finish()
     }

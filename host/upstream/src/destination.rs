@@ -5,8 +5,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// Suffixes of names that only exist inside a network.
-const PRIVATE_SUFFIXES: [&str; 5] = [".local", ".internal", ".svc", ".cluster.local", ".localhost"];
+use crate::address;
 
 /// Scheme, host, port and base path of an endpoint. Plain http only to loopback and private hosts.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +53,11 @@ impl Destination {
         Ok(Self { base })
     }
 
+    /// Its host, in lower case.
+    pub fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
     /// The address of a path below this one. The path was checked: it begins with one slash and
     /// has nothing that would lead out of the base path.
     pub(crate) fn join(&self, path: &str) -> Url {
@@ -78,19 +82,9 @@ impl fmt::Debug for Destination {
 /// Whether a host can only be on this machine or in a network of the operator's.
 fn is_private(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => {
-            let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-            !name.contains('.') || PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-        }
-        Host::Ipv4(address) => is_private_address(IpAddr::V4(*address)),
-        Host::Ipv6(address) => is_private_address(IpAddr::V6(*address)),
-    }
-}
-
-fn is_private_address(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+        Host::Domain(name) => address::is_private_name(&name.to_ascii_lowercase()),
+        Host::Ipv4(address) => address::is_private(IpAddr::V4(*address)),
+        Host::Ipv6(address) => address::is_private(IpAddr::V6(*address)),
     }
 }
 

@@ -65,7 +65,7 @@ impl Upstream {
     }
 
     async fn read_document(&self, document: &Document, most: usize) -> Result<Vec<u8>, FetchError> {
-        let sent = self.client().get(document.0.clone()).send().await;
+        let sent = self.free().get(document.0.clone()).send().await;
         let mut response = sent.map_err(ExchangeError::while_sending)?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status().as_u16()));

@@ -5,6 +5,7 @@ use std::error::Error;
 use sluice_chat::exchange::TransportFailure;
 use sluice_framing::FramingError;
 
+use crate::address::NotGranted;
 use crate::request::RequestError;
 
 /// Why there is no upstream.
@@ -21,6 +22,9 @@ pub enum ExchangeError {
     /// The description was refused. Nothing was sent.
     #[error("the request was refused")]
     Refused(#[from] RequestError),
+    /// The name leads where nobody granted that it may. Nobody was connected to.
+    #[error("the upstream's name leads into a private network")]
+    NotGranted(#[source] reqwest::Error),
     /// No connection.
     #[error("no connection to the upstream")]
     Connect(#[source] reqwest::Error),
@@ -52,7 +56,7 @@ impl ExchangeError {
     pub fn failure(&self) -> TransportFailure {
         match self {
             Self::Refused(refused) if refused.is_size() => TransportFailure::TooLarge,
-            Self::Refused(_) => TransportFailure::Blocked,
+            Self::Refused(_) | Self::NotGranted(_) => TransportFailure::Blocked,
             Self::Connect(_) => TransportFailure::Connect,
             Self::Tls(_) => TransportFailure::Tls,
             Self::NoFirstByte | Self::Stalled => TransportFailure::Timeout,
@@ -72,7 +76,9 @@ impl ExchangeError {
     pub(crate) fn while_sending(error: reqwest::Error) -> Self {
         // Addresses may carry what a plugin put into a query.
         let error = error.without_url();
-        if is_tls(&error) {
+        if is_caused_by::<NotGranted>(&error) {
+            Self::NotGranted(error)
+        } else if is_caused_by::<rustls::Error>(&error) {
             Self::Tls(error)
         } else if error.is_connect() {
             Self::Connect(error)
@@ -87,11 +93,11 @@ impl ExchangeError {
     }
 }
 
-/// Whether TLS is somewhere among the causes.
-fn is_tls(error: &reqwest::Error) -> bool {
+/// Whether one of these is somewhere among the causes.
+fn is_caused_by<E: Error + 'static>(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
+        if error.is::<E>() {
             return true;
         }
         // An I/O error hides what it wraps from the chain and goes on with that one's source.

@@ -4,6 +4,7 @@
 //! Where a request goes and which credential it carries is configuration; a description only names
 //! them. Follows no redirect, uses no proxy, decodes no content, reads no environment.
 
+mod address;
 mod blob;
 mod credential;
 mod destination;
@@ -15,6 +16,7 @@ mod response;
 mod upstream;
 mod visit;
 
+pub use address::Granted;
 pub use blob::Blobs;
 pub use credential::{Credential, CredentialError};
 pub use destination::{Destination, DestinationError};

@@ -9,6 +9,7 @@ use reqwest::{Client, ClientBuilder, redirect, retry};
 use sluice_chat::exchange;
 use tokio::time::timeout;
 
+use crate::address::{Granted, Names};
 use crate::blob::Blobs;
 use crate::endpoint::Endpoints;
 use crate::error::{ExchangeError, StartError};
@@ -32,7 +33,10 @@ pub struct Timeouts {
 /// Performs exchanges. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Upstream {
+    /// For what plugins describe.
     client: Client,
+    /// For what the operator names, wherever that is.
+    free: Client,
     open: Arc<AtomicUsize>,
 }
 
@@ -54,19 +58,33 @@ impl Drop for Open {
 }
 
 impl Upstream {
-    /// Sets the client up. `connect` is the longest wait for a connection, TLS included; the first-byte timeout may end it
-    /// sooner. Without certificates of authorities on this machine plain http works and
+    /// Sets the clients up. `connect` is the longest wait for a connection, TLS included; the first-byte timeout may end it
+    /// sooner. Exchanges go into private networks by names that only exist there, and by those of `granted`. Without certificates of authorities on this machine plain http works and
     /// https fails with [`ExchangeError::Tls`].
-    pub fn new(connect: Duration) -> Result<Self, StartError> {
+    pub fn new(connect: Duration, granted: Granted) -> Result<Self, StartError> {
+        Self::with_names(connect, Names::of_the_machine(granted))
+    }
+
+    fn with_names(connect: Duration, names: Names) -> Result<Self, StartError> {
         // The one thing of ours that is global: the first to install a provider wins, and nobody
         // else in the process installs another.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let client = builder(connect).build().or_else(|error| {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "no certificates of authorities, https endpoints will fail");
-            builder(connect).tls_certs_only([]).build()
-        });
-        Ok(Self { client: client.map_err(StartError::Client)?, open: Arc::default() })
+        let certified = builder(connect).build().is_ok();
+        if !certified {
+            tracing::warn!("no certificates of authorities, https endpoints will fail");
+        }
+        let client = |names: Option<Arc<Names>>| {
+            let mut client = builder(connect);
+            if !certified {
+                client = client.tls_certs_only([]);
+            }
+            if let Some(names) = names {
+                client = client.dns_resolver(names);
+            }
+            client.build().map_err(StartError::Client)
+        };
+        let (client, free) = (client(Some(Arc::new(names)))?, client(None)?);
+        Ok(Self { client, free, open: Arc::default() })
     }
 
     /// How many exchanges are open: from the call until their response is over or dropped.
@@ -74,9 +92,9 @@ impl Upstream {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// The client, for what is no exchange.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// The client for what is no exchange.
+    pub(crate) fn free(&self) -> &Client {
+        &self.free
     }
 
     /// Checks a description, sends it and waits for the response's head.
@@ -121,4 +139,61 @@ pub(crate) fn builder(connect: Duration) -> ClientBuilder {
         .no_proxy()
         .connect_timeout(connect)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::IpAddr;
+
+    use sluice_chat::exchange::{Auth, Body, Framing, Method, TransportFailure};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::address::LookUp;
+    use crate::{Destination, Endpoint};
+
+    /// Whoever owns a name points it at this machine: nobody comes, unless the operator lets them.
+    #[tokio::test]
+    async fn a_name_that_is_pointed_at_a_neighbour_leads_nowhere() {
+        for granted in [false, true] {
+            let neighbour = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = neighbour.local_addr().unwrap().port();
+            let look_up: LookUp =
+                Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
+            let grants = if granted { ["evil.example".to_owned()].into() } else { Granted::new() };
+            let patience = Duration::from_secs(10);
+            let upstream = Upstream::with_names(patience, Names::new(grants, look_up)).unwrap();
+            let destination = Destination::parse(&format!("https://evil.example:{port}")).unwrap();
+            let endpoint = Endpoint { destination, credentials: BTreeMap::new() };
+            let endpoints = Endpoints([("api".to_owned(), endpoint)].into());
+            let request = exchange::Request {
+                endpoint: "api".to_owned(),
+                method: Method::Get,
+                path: "/".to_owned(),
+                query: Vec::new(),
+                headers: Vec::new(),
+                auth: Auth::None,
+                body: Body::Empty,
+                framing: Framing::Whole,
+                timeout_ms: None,
+                idempotent: false,
+            };
+            let timeouts = Timeouts { first_byte: patience, idle: patience };
+            let blobs = Blobs::default();
+            let exchange = upstream.exchange(&endpoints, request, &blobs, &timeouts);
+
+            let called = tokio::select! {
+                biased;
+                called = neighbour.accept() => { called.unwrap(); true }
+                ended = exchange => {
+                    let error = ended.expect_err("nobody speaks TLS there");
+                    assert_eq!(error.failure(), TransportFailure::Blocked);
+                    false
+                }
+            };
+
+            assert_eq!(called, granted);
+        }
+    }
 }

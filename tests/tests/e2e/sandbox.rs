@@ -1,7 +1,7 @@
 //! Plugins that misbehave hurt their own answer and nothing else.
 
 use serde_json::json;
-use sluice_tests::{Answer, Client, Setup, guest, kind};
+use sluice_tests::{Answer, Client, FakeProvider, Script, Setup, guest, kind};
 
 /// A gateway with the bundled echo and the guest `name`; `upstream` tells the guest what to do.
 fn with_guest(name: &str, upstream: &str) -> Setup {
@@ -118,4 +118,55 @@ fn tempfile_with(bytes: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::TempDir::new().expect("a folder for the test");
     std::fs::write(folder.path().join("mine.wasm"), bytes).expect("written");
     folder
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_asked_by_all_leaves_room_for_another() {
+    let slow = FakeProvider::start().await;
+    slow.always(Script::silent());
+    let endpoint = slow.endpoint();
+    let gateway = Setup::new()
+        .config(&format!(
+            "
+[sandbox]
+max_answers = 8
+
+[plugins.slow]
+source = \"bundled:openai\"
+endpoints.api = \"{endpoint}\"
+
+[plugins.echo]
+source = \"bundled:echo\"
+
+[[models]]
+id = \"slow\"
+plugin = \"slow\"
+
+[[models]]
+id = \"echo\"
+plugin = \"echo\"
+"
+        ))
+        .start()
+        .await;
+    let mut crowd = Vec::new();
+    for n in 0..8 {
+        let mut client = gateway.connect(&format!("user-{n}")).await;
+        ask(&mut client, "slow", "Hello?").await;
+        client.next_of("loading").await;
+        crowd.push(client);
+    }
+    // Three quarters of eight wait for their answers, and two were told that there is no room.
+    slow.request(6).await;
+    for client in crowd.drain(6..) {
+        refused_for_lack_of_room(client).await;
+    }
+
+    let mut alice = gateway.connect("alice").await;
+    ask(&mut alice, "echo", "the quick brown fox").await;
+    assert_eq!(alice.answer().await.text, "the quick brown fox");
+}
+
+async fn refused_for_lack_of_room(mut client: Client) {
+    assert_eq!(client.next_of("error").await["error"]["code"], "LLM_UNAVAILABLE");
 }

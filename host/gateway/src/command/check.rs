@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use sluice_sandbox::Limits;
+
 use super::{Exit, block_on, chain, configured, print, tell};
 use crate::plugins::Shelf;
 use crate::serve;
@@ -23,16 +25,18 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
         }
     };
     let shelf = Shelf::new(&settings.sandbox.plugin_directory);
-    let loaded = match block_on(serve::load_plugins(&sandbox, &shelf, &settings.plugins)) {
-        Ok(Ok(loaded)) => loaded,
-        Ok(Err(problems)) => {
-            for problem in &problems {
-                tell(chain(problem));
+    let loaded =
+        match block_on(serve::load_plugins(&sandbox, &shelf, &settings.plugins, Limits::default()))
+        {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(problems)) => {
+                for problem in &problems {
+                    tell(chain(problem));
+                }
+                return Exit::Configuration.into();
             }
-            return Exit::Configuration.into();
-        }
-        Err(exit) => return exit,
-    };
+            Err(exit) => return exit,
+        };
     let fit = serve::routes_of(settings.models.clone(), &loaded)
         .and_then(|_| serve::chain_of(settings.policies.clone(), &loaded));
     if let Err(problem) = fit {

@@ -96,7 +96,7 @@ fn list(files: &[PathBuf]) -> Result<(), ExitCode> {
     })?;
     for plugin in &settings.plugins {
         let state = if plugin.enabled {
-            match block_on(crate::plugins::load(&sandbox, &shelf, plugin))? {
+            match block_on(crate::plugins::load(&sandbox, &shelf, plugin, Limits::default()))? {
                 Ok(loaded) => {
                     format!("{}  contract {}", kind(&loaded.plugin), loaded.plugin.contract())
                 }

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use sluice_archive::NewMessage;
 use sluice_chat::id::{Epoch, Fence, Instant, MessageId, Seq};
 use sluice_chat::turn::Sender;
-use sluice_upstream::Timeouts;
+use sluice_upstream::{Granted, Timeouts};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::time::Instant as Moment;
@@ -46,7 +46,7 @@ impl House {
             archive,
             policies: Arc::new(policies),
             catalog: Arc::new(ArcSwap::from_pointee(Catalog::new(Vec::new(), None))),
-            upstream: Upstream::new(Duration::from_secs(1)).unwrap(),
+            upstream: Upstream::new(Duration::from_secs(1), Granted::new()).unwrap(),
             patience: Patience { total: Duration::from_secs(1), exchange },
             budget: Budget { messages: 10, tokens: 1_000 },
             system_prompt: None,

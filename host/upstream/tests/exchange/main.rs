@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fake::{Fake, LONG, endpoints, field, request};
 use sluice_chat::exchange::{Auth, Body, Frame, Framing, Method, Piece, TransportFailure};
-use sluice_upstream::{Blobs, ExchangeError, Response, Timeouts, Upstream};
+use sluice_upstream::{Blobs, ExchangeError, Granted, Response, Timeouts, Upstream};
 
 const SSE: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -16,7 +16,7 @@ const SSE: &str =
 const SHORT: Duration = Duration::from_millis(50);
 
 fn upstream() -> Upstream {
-    Upstream::new(Duration::from_secs(10)).expect("a client")
+    Upstream::new(Duration::from_secs(10), Granted::new()).expect("a client")
 }
 
 /// Sends the request and lets the fake answer with this beginning.

@@ -12,7 +12,7 @@ use crate::settings::secret::vault::Vault;
 use crate::settings::sources::Sources;
 use crate::settings::value::endpoint;
 use crate::settings::value::raw::Raw;
-use crate::settings::{OnFailure, Plugin, Source};
+use crate::settings::{Grants, OnFailure, Plugin, Source};
 
 /// The endpoint that bundled providers ask.
 const ENDPOINT: &str = "api";
@@ -75,6 +75,7 @@ fn one(
     } else {
         BTreeMap::new()
     };
+    let grants = fields.get("grants", findings, grants).unwrap_or_default();
     let on_failure = fields.get("on_failure", findings, on_failure).unwrap_or_default();
     without_effect(fields, findings);
     let plugin = Plugin {
@@ -85,6 +86,7 @@ fn one(
         endpoints,
         secrets,
         enabled,
+        grants,
         on_failure,
     };
     Some(with_preset(plugin))
@@ -137,6 +139,21 @@ fn source(raw: Raw<'_>) -> Result<Source, String> {
         .ok_or_else(|| format!("{} is no source", quoted(text)))
 }
 
+fn grants(raw: Raw<'_>) -> Result<Grants, String> {
+    let mut grants = Grants::default();
+    let object = raw.object().map_err(type_wrong)?;
+    for (name, value) in object.as_object().into_iter().flatten() {
+        match (name.as_str(), value) {
+            ("private_network", serde_json::Value::Bool(granted)) => {
+                grants.private_network = *granted;
+            }
+            ("private_network", _) => return Err("has no true or false for private_network".into()),
+            _ => return Err(format!("{} cannot be granted", quoted(name))),
+        }
+    }
+    Ok(grants)
+}
+
 fn on_failure(raw: Raw<'_>) -> Result<OnFailure, String> {
     match raw.text().map_err(type_wrong)? {
         "closed" => Ok(OnFailure::Closed),
@@ -177,12 +194,8 @@ pub(super) fn secret(raw: Raw<'_>, vault: &Vault<'_>) -> Result<Secret, String> 
 
 /// Checks and warns about fields that do nothing yet.
 fn without_effect(fields: &Fields<'_>, findings: &mut Findings) {
-    for name in ["limits", "grants"] {
-        fields.get(name, findings, |raw| raw.object().map_err(type_wrong));
-    }
-    for name in ["limits", "grants"] {
-        if fields.is_set(name) {
-            findings.warning(&fields.full(name), fields.origin_of(name), "has no effect yet");
-        }
+    fields.get("limits", findings, |raw| raw.object().map_err(type_wrong));
+    if fields.is_set("limits") {
+        findings.warning(&fields.full("limits"), fields.origin_of("limits"), "has no effect yet");
     }
 }

@@ -14,7 +14,7 @@ use crate::settings::secret::vault::Vault;
 use crate::settings::sources::Sources;
 use crate::settings::value::endpoint;
 use crate::settings::value::raw::Raw;
-use crate::settings::{Model, OnFailure, Plugin, Source};
+use crate::settings::{Grants, Model, OnFailure, Plugin, Source};
 
 /// The provider that needs neither address nor key.
 const ECHO: &str = "echo";
@@ -159,6 +159,7 @@ fn assemble(id: &str, kind: String, endpoint: Option<Url>, api_key: Option<Secre
         endpoints: endpoint.map(|url| ("api".into(), url)).into_iter().collect(),
         secrets: api_key.map(|secret| ("api_key".into(), secret)).into_iter().collect(),
         enabled: true,
+        grants: Grants::default(),
         on_failure: OnFailure::default(),
     })
 }

@@ -77,8 +77,8 @@ pub(in crate::settings) const PLUGIN_FIELDS: &[Field] = &[
     ),
     field(
         "grants",
-        "a table; in a variable, a JSON object",
-        "What the plugin may do. No effect yet.",
+        "a table with private_network = true or false; in a variable, a JSON object",
+        "What the plugin may do beyond what any may: private_network lets names of its endpoints that may be anywhere lead into private networks.",
     ),
     field(
         "on_failure",

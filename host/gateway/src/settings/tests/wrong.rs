@@ -182,6 +182,14 @@ fn one_wrong_thing_is_one_problem() {
             "[plugins.x]\nsource = \"bundled:echo\"\non_failure = \"maybe\"",
             "plugins.x.on_failure (c.toml:3): \"maybe\" is unknown",
         ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\ngrants = { everything = true }",
+            "plugins.x.grants (c.toml:3): \"everything\" cannot be granted",
+        ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\ngrants = { private_network = \"yes\" }",
+            "plugins.x.grants (c.toml:3): has no true or false for private_network",
+        ),
     ];
 
     for (text, expected) in cases {
