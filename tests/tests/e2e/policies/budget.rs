@@ -1,7 +1,7 @@
 //! Budgets: exact however many ask at once, right afterwards, and given back when nothing came of it.
 
 use serde_json::json;
-use sluice_tests::{FakeProvider, Gateway, Script, kind};
+use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, kind};
 
 use super::{bundled, complete, error, with};
 
@@ -20,6 +20,12 @@ async fn admitted(gateway: &Gateway, calls: usize) -> usize {
         assert!([200, 403].contains(status), "{status}");
     }
     statuses.iter().filter(|status| **status == 200).count()
+}
+
+/// Whether somebody may not say that, in the session they are in: what its last answer took is settled by then.
+async fn is_denied(client: &mut Client, content: &str) -> bool {
+    client.say(content).await;
+    error(&client.next_of("error").await).0 == "POLICY_DENIED"
 }
 
 #[tokio::test]
@@ -58,8 +64,7 @@ async fn after_an_answer_the_budget_is_right_to_the_token() {
 
     assert_eq!(alice.ask("One").await.usage["total_tokens"], 42);
     alice.ask("Two").await;
-    alice.send(&json!({ "type": "user_message", "content": "Three" })).await;
-    assert_eq!(error(&alice.next_of("error").await).0, "POLICY_DENIED");
+    assert!(is_denied(&mut alice, "Three").await);
     assert_eq!(gateway.connect("bob").await.ask("One").await.text, "Yes.", "it is hers alone");
 }
 
@@ -74,7 +79,7 @@ async fn what_is_reserved_is_given_back_by_a_cancel_and_by_a_crash() {
     let mut alice = gateway.connect("alice").await;
     for way in ["cancel", "crash"] {
         provider.then(Script::silent());
-        alice.send(&json!({ "type": "user_message", "content": "Go" })).await;
+        alice.say("Go").await;
         alice.frames_until("the beginning", |frame| kind(frame) == "loading").await;
         let mut second = gateway.connect("alice").await;
         second.send(&json!({ "type": "user_message", "content": "And" })).await;
@@ -95,4 +100,37 @@ async fn what_is_reserved_is_given_back_by_a_cancel_and_by_a_crash() {
         provider.then(Script::saying(&["Yes."]));
         assert_eq!(alice.ask("Again").await.text, "Yes.", "{way}");
     }
+}
+
+#[tokio::test]
+async fn a_budget_in_money_is_settled_by_what_was_paid() {
+    let provider = FakeProvider::start().await;
+    let endpoint = provider.endpoint();
+    // An answer of 11 and 7 tokens costs 98 at these prices: two fit, and leave less than a third one reserves.
+    let config = format!(
+        r#"
+[policies]
+chain = ["budget"]
+
+[plugins.budget]
+source = "bundled:budget"
+settings.limits = [{{ name = "money", within = "month", at_most = {{ micros = 300 }}, reserve = 105 }}]
+
+[plugins.one]
+source = "bundled:openai"
+endpoints.api = "{endpoint}"
+
+[[models]]
+id = "fake"
+plugin = "one"
+price = {{ input = 2_500_000, output = 10_000_000 }}
+"#
+    );
+    let gateway = Setup::new().config(&config).start().await;
+    let mut alice = gateway.connect("alice").await;
+
+    for content in ["One", "Two"] {
+        assert_eq!(alice.ask(content).await.usage["cost_micros"], 98);
+    }
+    assert!(is_denied(&mut alice, "Three").await);
 }
