@@ -19,12 +19,14 @@ use tempfile::TempDir;
 const README: &str = "README.md";
 const PROTOCOL: &str = "docs/protocol.md";
 const PROVIDER: &str = "docs/plugins/provider.md";
+const POLICY: &str = "docs/plugins/policy.md";
 
 /// The kinds of block of each document. Every block is of one of them, and each kind is there.
-const KINDS: [(&str, &[&str]); 3] = [
+const KINDS: [(&str, &[&str]); 4] = [
     (README, &["rust", "sh", "text", "toml"]),
     (PROTOCOL, &["js", "json client", "json server"]),
     (PROVIDER, &["rust", "sh", "toml"]),
+    (POLICY, &["json lines", "rust", "sh", "toml case"]),
 ];
 
 fn blocks_of(path: &str, kind: &str) -> Vec<Block> {
@@ -88,30 +90,94 @@ fn every_link_leads_somewhere() {
     }
 }
 
-#[test]
-fn every_plugin_compiles_in_a_new_crate() {
-    // Below the repository, so that its toolchain file chooses the compiler.
-    let place = TempDir::new_in(target()).expect("a folder for the test");
-    let new = Command::new(program("SLUICE_TOOL", "cargo-sluice"))
-        .args(["new", "acme", "--kind", "provider", "--sdk"])
-        .arg(root().join("sdk"))
-        .current_dir(place.path())
-        .output()
-        .expect("the tool runs");
-    assert!(new.status.success(), "{}", text_of(&new));
+/// A crate as the tool makes it.
+struct NewCrate {
+    /// Below the repository, so that its toolchain file chooses the compiler.
+    place: TempDir,
+    name: &'static str,
+}
 
-    for block in [README, PROVIDER].iter().flat_map(|path| blocks_of(path, "rust")) {
-        fs::write(place.path().join("acme/src/lib.rs"), &block.text).expect("a file");
-        let check = Command::new(env!("CARGO"))
-            .args(["check", "--lib", "--offline", "--quiet"])
-            .current_dir(place.path().join("acme"))
+impl NewCrate {
+    fn make(name: &'static str, kind: &str) -> Self {
+        let place = TempDir::new_in(target()).expect("a folder for the test");
+        let new = Command::new(program("SLUICE_TOOL", "cargo-sluice"))
+            .args(["new", name, "--kind", kind, "--sdk"])
+            .arg(root().join("sdk"))
+            .current_dir(place.path())
+            .output()
+            .expect("the tool runs");
+        assert!(new.status.success(), "{}", text_of(&new));
+        Self { place, name }
+    }
+
+    fn file(&self, path: &str) -> PathBuf {
+        self.place.path().join(self.name).join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let file = self.file(path);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, text).expect("a file");
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO"))
+            .args(arguments)
+            .args(["--offline", "--quiet"])
+            .current_dir(self.file(""))
             .env("CARGO_TARGET_DIR", target().join("readme"))
             .output()
-            .expect("cargo runs");
+            .expect("cargo runs")
+    }
+}
+
+#[test]
+fn every_plugin_compiles_in_a_new_crate() {
+    let acme = NewCrate::make("acme", "provider");
+
+    for block in [README, PROVIDER].iter().flat_map(|path| blocks_of(path, "rust")) {
+        acme.write("src/lib.rs", &block.text);
+        let check = acme.cargo(&["check", "--lib"]);
 
         let said = text_of(&check);
         assert!(check.status.success() && said.is_empty(), "{}\n{said}", block.place);
     }
+}
+
+/// The lines of a plugin that its author has to write: what is left without comments, blank lines, and names of others.
+fn own_lines(rust: &str) -> usize {
+    let is_own = |line: &&str| {
+        let line = line.trim();
+        let is_name = line.starts_with("use ") || line == "};";
+        !line.is_empty() && !line.starts_with("//") && !is_name
+    };
+    rust.lines().filter(is_own).count()
+}
+
+#[test]
+fn the_plugins_of_the_tutorials_are_short() {
+    for (path, most) in [(PROVIDER, 80), (POLICY, 40)] {
+        let lines = own_lines(&blocks_of(path, "rust")[0].text);
+        assert!(lines <= most, "{path}: {lines} lines");
+    }
+}
+
+#[test]
+fn a_policy_written_from_its_tutorial_says_what_its_case_expects() {
+    let rules = NewCrate::make("house-rules", "policy");
+    let as_it_is = rules.cargo(&["test"]);
+    assert!(as_it_is.status.success(), "as it is made: {}", text_of(&as_it_is));
+
+    rules.write("src/lib.rs", &blocks_of(POLICY, "rust")[0].text);
+    fs::remove_dir_all(rules.file("cases")).expect("the cases of the template");
+    let pairs = blocks_of(POLICY, "toml case").into_iter().zip(blocks_of(POLICY, "json lines"));
+    for (number, (case, expect)) in pairs.enumerate() {
+        rules.write(&format!("cases/{number}/case.toml"), &case.text);
+        rules.write(&format!("cases/{number}/expect.jsonl"), &expect.text);
+    }
+    let test = rules.cargo(&["test"]);
+
+    assert!(test.status.success(), "{}", text_of(&test));
 }
 
 /// A component in place of the one that the reader built.
@@ -179,7 +245,7 @@ async fn enter(terminal: &mut Terminal, line: &str) {
 
 #[tokio::test]
 async fn every_command_line_works() {
-    for path in [README, PROVIDER] {
+    for path in [README, PROVIDER, POLICY] {
         let mut terminal = terminal(path);
         let text: String = blocks_of(path, "sh").into_iter().map(|block| block.text).collect();
         for line in text.lines().filter(|line| !line.is_empty()) {

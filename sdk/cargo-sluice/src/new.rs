@@ -34,18 +34,28 @@ enum Kind {
     Notifier,
 }
 
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Policy => "policy",
+            Self::Notifier => "notifier",
+        }
+    }
+}
+
 /// Makes the crate.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     let template = match arguments.kind {
         Kind::Provider => template::PROVIDER,
-        Kind::Policy => return Err(not_yet("policy")),
+        Kind::Policy => template::POLICY,
         Kind::Notifier => return Err(not_yet("notifier")),
     };
     let names = Names::of(&arguments.path)?;
     let sdk = sdk_folder(arguments.sdk.as_deref())?;
     make(&arguments.path, template, &names, &sdk)?;
     let path = arguments.path.display();
-    say::line(&format!("{path} is a provider plugin. Try it:"));
+    say::line(&format!("{path} is a {} plugin. Try it:", arguments.kind.word()));
     say::line("");
     say::line(&format!("  cargo sluice test {path}     natively, and in the sandbox"));
     say::line(&format!("  cargo sluice build {path}    makes the component"));
@@ -54,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
 
 fn not_yet(kind: &str) -> Problem {
     Problem::usage(format!("a {kind} cannot be made yet: the SDK has no {kind} plugins so far"))
-        .mend("--kind provider")
+        .mend("--kind provider or --kind policy")
 }
 
 /// The folder of the SDK: the one named, or the one beside this tool's own source.
@@ -105,15 +115,19 @@ mod tests {
     }
 
     #[test]
-    fn a_new_provider_has_all_its_files_and_no_blank_is_left() {
+    fn a_new_plugin_has_all_its_files_and_no_blank_is_left() {
         let place = tempfile::tempdir().expect("a folder");
-        let path = place.path().join("acme");
 
-        run(&arguments(&path, Kind::Provider)).expect("a crate");
+        for (kind, template) in
+            [(Kind::Provider, template::PROVIDER), (Kind::Policy, template::POLICY)]
+        {
+            let path = place.path().join(kind.word());
+            run(&arguments(&path, kind)).expect("a crate");
 
-        for (name, _) in template::PROVIDER {
-            let text = fs::read_to_string(path.join(name)).expect(name);
-            assert!(!text.contains("{{"), "{name}: {text}");
+            for (name, _) in template {
+                let text = fs::read_to_string(path.join(name)).expect(name);
+                assert!(!text.contains("{{"), "{name}: {text}");
+            }
         }
     }
 
@@ -132,7 +146,7 @@ mod tests {
 
     #[test]
     fn kinds_that_do_not_exist_yet_say_so() {
-        let refused = run(&arguments(Path::new("house-rules"), Kind::Policy)).expect_err("not yet");
+        let refused = run(&arguments(Path::new("pager"), Kind::Notifier)).expect_err("not yet");
 
         assert!(refused.to_string().contains("cannot be made yet"), "{refused}");
     }

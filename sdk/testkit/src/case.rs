@@ -33,6 +33,14 @@ pub enum CaseError {
         /// Why.
         source: toml_edit::de::Error,
     },
+    /// The chat of `case.toml` is not what it should be.
+    #[error("{} asks for no chat", .path.display())]
+    Chat {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// A recording has no proper head.
     #[error("{} is no recorded response", .path.display())]
     Recording {
@@ -86,6 +94,21 @@ impl Case {
         }
         let circumstances = Circumstances { settings, now_ms, seed: 0 };
         Ok(Self { folder, about, circumstances, chat, recordings })
+    }
+
+    /// The settings alone of the case in this folder, of whichever kind of plugin it is.
+    pub fn settings(folder: impl AsRef<Path>) -> Result<Value, CaseError> {
+        #[derive(Deserialize)]
+        struct Settings {
+            #[serde(default)]
+            settings: Value,
+        }
+        let path = folder.as_ref().join("case.toml");
+        let text = fs::read_to_string(&path)
+            .map_err(|source| CaseError::File { path: path.clone(), source })?;
+        let described: Settings = toml_edit::de::from_str(&text)
+            .map_err(|source| CaseError::Description { path, source })?;
+        Ok(described.settings)
     }
 
     /// Every folder in `cases` that holds a case, by name.

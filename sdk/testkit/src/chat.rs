@@ -1,7 +1,7 @@
 //! The chat of a case, in the form that the table `[chat]` of `case.toml` holds. Mirrors the contract, with short ways to write
 //! what is common.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What is asked.
@@ -58,25 +58,42 @@ fn yes() -> bool {
 }
 
 /// One message.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// Who it is from.
     pub role: Role,
     /// Name of the speaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Short for a first part of this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Its parts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
     /// Vendor fields.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extras: Map<String, Value>,
 }
 
+impl Message {
+    /// With its only part as [`text`](Self::text), where that is one of plain text: as an author would write it.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        let is_plain = matches!(&self.parts[..], [Part { content: Content::Text(_), extras }] if extras.is_empty());
+        if self.text.is_none()
+            && is_plain
+            && let Some(Part { content: Content::Text(text), .. }) = self.parts.pop()
+        {
+            self.text = Some(text);
+        }
+        self
+    }
+}
+
 /// Who a message is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The operator.
@@ -92,18 +109,18 @@ pub enum Role {
 }
 
 /// One part: `{ text = "…" }`, `{ image = {…}, extras = {…} }`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Part {
     /// What it is.
     #[serde(flatten)]
     pub content: Content,
     /// Vendor fields.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extras: Map<String, Value>,
 }
 
 /// What a part is.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Plain text.
@@ -123,7 +140,7 @@ pub enum Content {
         /// JSON text.
         arguments: String,
         /// Vendor fields.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
         extras: Map<String, Value>,
     },
     /// What a tool gave back.
@@ -143,6 +160,7 @@ pub enum Content {
         /// Readable part.
         text: String,
         /// Opaque token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
     },
     /// A vendor's own part.
@@ -155,7 +173,7 @@ pub enum Content {
 }
 
 /// A part of a tool's result.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolContent {
     /// Plain text.
@@ -172,7 +190,7 @@ pub enum ToolContent {
 }
 
 /// Bytes that the host would hold.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blob {
     /// Name within the chat.
@@ -183,8 +201,10 @@ pub struct Blob {
     #[serde(default)]
     pub size: u64,
     /// Link to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// File name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

@@ -26,16 +26,20 @@ pub(crate) fn compare(folder: &Path, seen: &Played) -> Result<(), CheckError> {
     if folder.join(&unasked).exists() {
         return Err(difference(&unasked, &read(folder, &unasked)?, ""));
     }
+    compare_expectation(folder, &events_text(seen))
+}
+
+/// Compares the lines that were seen with the file that expects them.
+pub(crate) fn compare_expectation(folder: &Path, text: &str) -> Result<(), CheckError> {
     let expected = read(folder, EXPECT)?;
     let values = |text: &str| -> Vec<Option<Value>> {
         text.lines().map(|line| serde_json::from_str(line).ok()).collect()
     };
-    let text = events_text(seen);
-    if values(&expected) == values(&text) {
+    if values(&expected) == values(text) {
         return Ok(());
     }
     let normal: Vec<String> = expected.lines().map(normal).collect();
-    Err(difference(EXPECT, &normal.join("\n"), &text))
+    Err(difference(EXPECT, &normal.join("\n"), text))
 }
 
 /// Writes what was seen into the case's files.
@@ -43,7 +47,12 @@ pub(crate) fn write(folder: &Path, seen: &Played) -> Result<(), CaseError> {
     for (index, request) in seen.requests.iter().enumerate() {
         save(folder.join(request_file(index)), &request_text(request))?;
     }
-    save(folder.join(EXPECT), &events_text(seen))
+    write_expectation(folder, &events_text(seen))
+}
+
+/// Writes the lines that were seen as those that are expected.
+pub(crate) fn write_expectation(folder: &Path, text: &str) -> Result<(), CaseError> {
+    save(folder.join(EXPECT), text)
 }
 
 fn request_file(index: usize) -> String {

@@ -48,6 +48,7 @@ mod golden;
 #[cfg(feature = "native")]
 mod native;
 mod play;
+mod policy;
 mod recording;
 mod request;
 mod subject;
@@ -62,6 +63,13 @@ pub use event::{Ending, Event, Failure, Finish, Retry, Usage};
 #[cfg(feature = "native")]
 pub use native::{Native, Running, assert_case, assert_cases};
 pub use play::{Cut, PlayError, Played, play};
+pub use policy::{
+    Action, Channel, Decision, Denial, Edit, Effect, Filtering, Happened, Judged, Judging,
+    MessageDecision, OutputVerdict, PolicyCase, PolicyCheckError, Reservation, Said, Scope, Shown,
+    Span, Spoken, Stopped, UsageDecision, Verdict, Who, Window, check_policy,
+};
+#[cfg(feature = "native")]
+pub use policy::{NativePolicy, RunningFilter, assert_policy_case, assert_policy_cases};
 pub use recording::{Recording, TransportFailure};
 pub use request::{FramingWish, Request};
 pub use subject::{Circumstances, Input, Next, Output, Steps, Subject};

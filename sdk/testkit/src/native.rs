@@ -1,13 +1,15 @@
 //! Plays cases against a plugin's Rust type.
 
-mod asked;
-mod said;
+pub(crate) mod asked;
+pub(crate) mod said;
 
 use std::{
+    error::Error,
     marker::PhantomData,
     path::{Path, PathBuf},
 };
 
+use serde::de::DeserializeOwned;
 use sluice_sdk::{Answer, Context, Plugin};
 
 use crate::{
@@ -39,12 +41,17 @@ impl<P: Plugin> Subject for Native<P> {
     type Answer = Running<P::Answer>;
 
     fn open(&self, circumstances: &Circumstances) -> Result<Self::Answer, Failure> {
-        let Circumstances { settings, now_ms, seed } = circumstances;
-        let read = Context::read(&settings.to_string()).map_err(said::failure)?;
-        let cx =
-            Context { now_ms: *now_ms, seed: *seed, host: "sluice-testkit".to_owned(), ..read };
-        Ok(Running { cx, answer: P::Answer::default() })
+        Ok(Running { cx: context(circumstances)?, answer: P::Answer::default() })
     }
+}
+
+/// What a plugin is told first.
+pub(crate) fn context<S: DeserializeOwned + Default>(
+    circumstances: &Circumstances,
+) -> Result<Context<S>, Failure> {
+    let Circumstances { settings, now_ms, seed } = circumstances;
+    let read = Context::read(&settings.to_string()).map_err(said::failure)?;
+    Ok(Context { now_ms: *now_ms, seed: *seed, host: "sluice-testkit".to_owned(), ..read })
 }
 
 impl<A: Answer> Steps for Running<A> {
@@ -93,18 +100,25 @@ pub fn assert_cases<P: Plugin + 'static>(cases: impl AsRef<Path>) {
 
 /// What is wrong with the case, with all its causes.
 fn checked<P: Plugin>(folder: &Path) -> Result<(), String> {
-    let update = std::env::var_os("SLUICE_UPDATE").is_some_and(|value| value == "1");
     let checked = Case::load(folder)
         .map_err(CheckError::from)
-        .and_then(|case| check(&Native::<P>::default(), &case, update));
-    checked.map_err(|error| {
-        let mut chain = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(error) = source {
-            chain.push_str(": ");
-            chain.push_str(&error.to_string());
-            source = error.source();
-        }
-        format!("case {}: {chain}", folder.display())
-    })
+        .and_then(|case| check(&Native::<P>::default(), &case, wants_update()));
+    checked.map_err(|error| format!("case {}: {}", folder.display(), chain(&error)))
+}
+
+/// Whether expectations are to be written.
+pub(crate) fn wants_update() -> bool {
+    std::env::var_os("SLUICE_UPDATE").is_some_and(|value| value == "1")
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        chain.push_str(": ");
+        chain.push_str(&error.to_string());
+        source = error.source();
+    }
+    chain
 }

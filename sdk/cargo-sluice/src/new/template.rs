@@ -9,7 +9,7 @@ pub(super) type Template = &'static [(&'static str, &'static str)];
 
 /// A provider for a small invented dialect, with one recorded case.
 pub(super) const PROVIDER: Template = &[
-    ("Cargo.toml", include_str!("../../template/provider/Cargo.toml.in")),
+    ("Cargo.toml", include_str!("../../template/Cargo.toml.in")),
     ("README.md", include_str!("../../template/provider/README.md.in")),
     (".gitignore", "/target\n"),
     ("src/lib.rs", include_str!("../../template/provider/lib.rs.in")),
@@ -24,6 +24,19 @@ pub(super) const PROVIDER: Template = &[
         include_str!("../../template/provider/cases/hello/exchange-1.http"),
     ),
     ("cases/hello/expect.jsonl", include_str!("../../template/provider/cases/hello/expect.jsonl")),
+];
+
+/// A policy that refuses messages with certain words, with a case of each verdict.
+pub(super) const POLICY: Template = &[
+    ("Cargo.toml", include_str!("../../template/Cargo.toml.in")),
+    ("README.md", include_str!("../../template/policy/README.md.in")),
+    (".gitignore", "/target\n"),
+    ("src/lib.rs", include_str!("../../template/policy/lib.rs.in")),
+    ("tests/cases.rs", include_str!("../../template/policy/cases.rs.in")),
+    ("cases/polite/case.toml", include_str!("../../template/policy/cases/polite/case.toml")),
+    ("cases/polite/expect.jsonl", include_str!("../../template/policy/cases/polite/expect.jsonl")),
+    ("cases/rude/case.toml", include_str!("../../template/policy/cases/rude/case.toml")),
+    ("cases/rude/expect.jsonl", include_str!("../../template/policy/cases/rude/expect.jsonl")),
 ];
 
 /// What a plugin is called, in the spellings that its files need.

@@ -12,7 +12,7 @@ use crate::{
     subject::Input,
 };
 
-pub(super) fn chat(chat: &Chat) -> sdk::ChatRequest {
+pub(crate) fn chat(chat: &Chat) -> sdk::ChatRequest {
     let Chat {
         model,
         messages,
@@ -145,7 +145,7 @@ fn extra(key: &str, value: &Value) -> sdk::Extra {
     sdk::Extra { key: key.to_owned(), value: value.to_string() }
 }
 
-pub(super) fn input(input: Input) -> sdk::Input {
+pub(crate) fn input(input: Input) -> sdk::Input {
     match input {
         Input::Head { status, headers } => {
             let field = |(name, value)| sdk::Field { name, value };

@@ -1,15 +1,16 @@
 //! From the SDK's types to the forms of a case.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sluice_sdk as sdk;
 
 use crate::{
+    chat::{Blob, Content, Message, Part, Role, ToolContent},
     event::{Event, Failure, Finish, Retry, Usage},
     request::{FramingWish, Request},
     subject::{Next, Output},
 };
 
-pub(super) fn output(output: sdk::Output) -> Output {
+pub(crate) fn output(output: sdk::Output) -> Output {
     let next = match output.next {
         sdk::Directive::More => Next::More,
         sdk::Directive::Send(sent) => Next::Send(request(sent)),
@@ -20,7 +21,7 @@ pub(super) fn output(output: sdk::Output) -> Output {
     Output { events: output.events.into_iter().map(event).collect(), next }
 }
 
-pub(super) fn failure(error: sdk::Error) -> Failure {
+pub(crate) fn failure(error: sdk::Error) -> Failure {
     let sdk::Error { kind, detail, status, retry } = error;
     let retry = match retry {
         sdk::RetryHint::Never => Retry::Never,
@@ -148,6 +149,62 @@ fn piece(piece: sdk::Piece) -> String {
         sdk::Piece::Text(text) => text,
         sdk::Piece::BlobBase64(id) => format!("<base64 of {id}>"),
     }
+}
+
+/// A message that a policy wrote; one of a single plain text in its short form.
+pub(crate) fn message(message: sdk::Message) -> Message {
+    let sdk::Message { role, name, parts, extras } = message;
+    let role = match role {
+        sdk::Role::System => Role::System,
+        sdk::Role::Developer => Role::Developer,
+        sdk::Role::User => Role::User,
+        sdk::Role::Assistant => Role::Assistant,
+        sdk::Role::Tool => Role::Tool,
+    };
+    let parts = parts.into_iter().map(part).collect();
+    Message { role, name, text: None, parts, extras: extras_of(extras) }.shortened()
+}
+
+fn part(part: sdk::Part) -> Part {
+    let content = match part.content {
+        sdk::Content::Text(text) => Content::Text(text),
+        sdk::Content::Image(image) => Content::Image(blob(image)),
+        sdk::Content::Audio(audio) => Content::Audio(blob(audio)),
+        sdk::Content::Document(document) => Content::Document(blob(document)),
+        sdk::Content::ToolCall(sdk::ToolCall { id, name, arguments, extras }) => {
+            Content::ToolCall { id, name, arguments, extras: extras_of(extras) }
+        }
+        sdk::Content::ToolResult(sdk::ToolResult { id, name, content, is_error }) => {
+            let content = content.into_iter().map(tool_content).collect();
+            Content::ToolResult { id, name, content, is_error }
+        }
+        sdk::Content::Reasoning(sdk::Reasoning { text, signature }) => {
+            Content::Reasoning { text, signature }
+        }
+        sdk::Content::Other(sdk::Extra { key, value }) => {
+            Content::Other { key, value: json(value) }
+        }
+    };
+    Part { content, extras: extras_of(part.extras) }
+}
+
+fn tool_content(content: sdk::ToolContent) -> ToolContent {
+    match content {
+        sdk::ToolContent::Text(text) => ToolContent::Text(text),
+        sdk::ToolContent::Image(image) => ToolContent::Image(blob(image)),
+        sdk::ToolContent::Other(sdk::Extra { key, value }) => {
+            ToolContent::Other { key, value: json(value) }
+        }
+    }
+}
+
+fn blob(blob: sdk::BlobRef) -> Blob {
+    let sdk::BlobRef { id, media_type, size, url, name } = blob;
+    Blob { id, media_type, size, url, name }
+}
+
+fn extras_of(extras: Vec<sdk::Extra>) -> Map<String, Value> {
+    extras.into_iter().map(|extra| (extra.key, json(extra.value))).collect()
 }
 
 /// JSON text as its value; text that is no JSON stays to be seen.

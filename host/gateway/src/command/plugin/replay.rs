@@ -8,6 +8,7 @@ mod difference;
 mod failure;
 mod instance;
 mod memory;
+mod policy;
 mod said;
 mod tested;
 
@@ -17,11 +18,11 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Args;
-use sluice_sandbox::{Limits, LoadError, Sandbox};
-use sluice_testkit::{Case, check};
+use sluice_sandbox::{Limits, LoadError, Plugin, Sandbox};
+use sluice_testkit::{Case, CaseError, Failure, PolicyCase, check, check_policy};
 use tokio::runtime::Runtime;
 
-use self::tested::{Candidate, Cost, Tested};
+use self::tested::{Cost, Tested};
 use crate::command::{Exit, chain, print, tell};
 
 /// Which cases, and how.
@@ -86,6 +87,11 @@ struct Verdict {
 }
 
 impl Verdict {
+    /// The case itself is at fault.
+    fn unreadable(error: &CaseError) -> Self {
+        Self { cost: Cost::default(), problem: Some(chain(error)) }
+    }
+
     fn print(&self, folder: &Path) {
         let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
         let Self { cost, problem } = self;
@@ -98,6 +104,13 @@ impl Verdict {
             print(format_args!("    {line}"));
         }
     }
+}
+
+/// A component with settings, or its refusal of them.
+#[derive(Debug, Clone)]
+enum Candidate {
+    Provider(tested::Candidate),
+    Policy(policy::Candidate),
 }
 
 /// Where one component is tested. It is loaded once for each settings that its cases have.
@@ -121,19 +134,41 @@ impl Shop {
 
     /// Tests one case. An error is one of the component itself: no case could pass.
     fn judge(&mut self, folder: &Path, wanted: &Wanted) -> Result<Verdict, ExitCode> {
+        // The settings alone: what else there is to be read depends on what they make of the component.
+        let settings = match Case::settings(folder) {
+            Ok(settings) => settings,
+            Err(error) => return Ok(Verdict::unreadable(&error)),
+        };
+        match self.candidate(&settings.to_string())? {
+            Candidate::Provider(candidate) => Ok(self.answer(candidate, folder, wanted)),
+            Candidate::Policy(candidate) => Ok(self.ask(candidate, folder, wanted)),
+        }
+    }
+
+    /// A provider's case.
+    fn answer(&self, candidate: tested::Candidate, folder: &Path, wanted: &Wanted) -> Verdict {
         let case = match Case::load(folder) {
             Ok(case) => case,
-            Err(error) => {
-                let problem = Some(chain(&error));
-                return Ok(Verdict { cost: Cost::default(), problem });
-            }
+            Err(error) => return Verdict::unreadable(&error),
         };
-        let candidate = self.candidate(&case.circumstances.settings.to_string())?;
         let tested = Tested::new(Rc::clone(&self.runtime), candidate, &case, wanted.all);
         let checked = check(&tested, &case, wanted.update);
         let cost = tested.cost();
         let problem = checked.err().map(|error| failure::describe(&error, &tested, &case));
-        Ok(Verdict { cost, problem })
+        Verdict { cost, problem }
+    }
+
+    /// A policy's case.
+    fn ask(&self, candidate: policy::Candidate, folder: &Path, wanted: &Wanted) -> Verdict {
+        let case = match PolicyCase::load(folder) {
+            Ok(case) => case,
+            Err(error) => return Verdict::unreadable(&error),
+        };
+        let expected = detail::refusal(folder);
+        let candidate = candidate.map_err(|failure| detail::restored(failure, expected.as_deref()));
+        let asked = policy::Asked::new(Rc::clone(&self.runtime), candidate);
+        let checked = check_policy(&asked, &case, wanted.update);
+        Verdict { cost: asked.cost(), problem: checked.err().map(|error| chain(&error)) }
     }
 
     /// The component with these settings; refusing them is an answer too.
@@ -141,10 +176,12 @@ impl Shop {
         if let Some(known) = self.loaded.get(settings) {
             return Ok(known.clone());
         }
-        let loading = self.sandbox.load(&self.name, &self.bytes, None, Limits::default(), settings);
+        let (name, bytes, limits) = (&self.name, &self.bytes, Limits::default);
+        let loading = self.sandbox.load_plugin(name, bytes, None, limits(), settings);
         let candidate = match self.runtime.block_on(loading) {
-            Ok(provider) => Ok(provider),
-            Err(LoadError::Settings { error }) => Err(said::failure(error)),
+            Ok(Plugin::Provider(provider)) => Candidate::Provider(Ok(provider)),
+            Ok(Plugin::Policy(policy)) => Candidate::Policy(Ok(policy)),
+            Err(LoadError::Settings { error }) => self.refused(settings, said::failure(error)),
             Err(error) => {
                 tell(chain(&error));
                 return Err(Exit::Configuration.into());
@@ -152,5 +189,15 @@ impl Shop {
         };
         self.loaded.insert(settings.to_owned(), candidate.clone());
         Ok(candidate)
+    }
+
+    /// Which kind of component it is that refuses its settings.
+    fn refused(&self, settings: &str, failure: Failure) -> Candidate {
+        let limits = Limits::default();
+        let loading = self.sandbox.load_policy(&self.name, &self.bytes, None, limits, settings);
+        match self.runtime.block_on(loading) {
+            Err(LoadError::NoPolicy) => Candidate::Provider(Err(failure)),
+            Ok(_) | Err(_) => Candidate::Policy(Err(failure)),
+        }
     }
 }

@@ -19,6 +19,13 @@ pub(super) fn expected(folder: &Path) -> Option<String> {
     }
 }
 
+/// The detail of the refusal of its settings that a policy's case expects, if it does.
+pub(super) fn refusal(folder: &Path) -> Option<String> {
+    let text = fs::read_to_string(folder.join("expect.jsonl")).ok()?;
+    let only: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;
+    only["refused"]["detail"].as_str().map(str::to_owned)
+}
+
 /// The failure with the detail as the case has it, if that is what was left of it.
 pub(super) fn restored(failure: Failure, expected: Option<&str>) -> Failure {
     match (&failure.detail, expected) {

@@ -1,5 +1,7 @@
 //! From what the sandbox gives back to the forms of a case. No decisions.
 
+mod message;
+
 use serde_json::Value;
 use sluice_chat::event as ours;
 use sluice_chat::exchange;
@@ -7,6 +9,8 @@ use sluice_chat::request::{Extra, Reasoning};
 use sluice_sandbox::{Directive, Output};
 use sluice_testkit as testkit;
 use sluice_testkit::{Event, Failure, Finish, FramingWish, Next, Request, Retry, Usage};
+
+pub(super) use self::message::message;
 
 /// What one call gave.
 pub(super) fn output(output: Output) -> testkit::Output {

@@ -29,6 +29,18 @@ pub(super) struct Cost {
     peak_memory_bytes: usize,
 }
 
+impl Cost {
+    /// With this much more.
+    pub(super) fn with(self, instances: u32, guest_time: Duration) -> Self {
+        Self {
+            replays: self.replays + instances,
+            run: self.run + instances,
+            guest_time: self.guest_time + guest_time,
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { replays, run, guest_time, peak_memory_bytes } = self;
@@ -37,9 +49,13 @@ impl fmt::Display for Cost {
             write!(f, "{run} distinct, ")?;
         }
         let tenths = guest_time.as_micros() / 100;
-        write!(f, "{}.{} ms guest time, ", tenths / 10, tenths % 10)?;
+        write!(f, "{}.{} ms guest time", tenths / 10, tenths % 10)?;
+        // Of a policy's instances nobody knows it.
+        if *peak_memory_bytes == 0 {
+            return Ok(());
+        }
         let tenths = peak_memory_bytes * 10 / (1 << 20);
-        write!(f, "peak {}.{} MiB", tenths / 10, tenths % 10)
+        write!(f, ", peak {}.{} MiB", tenths / 10, tenths % 10)
     }
 }
 

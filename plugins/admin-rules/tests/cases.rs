@@ -1,0 +1,11 @@
+//! Every case in `cases/`: asked twice, and what a model says cut at every character.
+
+use sluice_admin_rules::AdminRules;
+
+#[test]
+fn it_says_of_every_case_what_is_expected() {
+    sluice_testkit::assert_policy_cases::<AdminRules>(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/cases"
+    ));
+}

@@ -1,0 +1,8 @@
+//! Every case in `cases/`: asked twice, and what a model says cut at every character.
+
+use sluice_budget::Budget;
+
+#[test]
+fn it_says_of_every_case_what_is_expected() {
+    sluice_testkit::assert_policy_cases::<Budget>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
+}
