@@ -64,7 +64,7 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigFiles,
-        /// Explains one key of the configuration instead.
+        /// Explains one key of the configuration instead, by its name or that of its variable.
         #[arg(long, value_name = "KEY")]
         explain: Option<String>,
     },

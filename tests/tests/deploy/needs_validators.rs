@@ -245,7 +245,7 @@ fn what_selects_pods_selects_the_gateway() {
 }
 
 #[test]
-fn the_network_lets_prometheus_names_databases_and_vendors_through() {
+fn the_network_lets_prometheus_names_databases_vendors_and_mail_through() {
     let Some(validators) = validators() else { return };
 
     let policy = manifest(&validators, "NetworkPolicy");
@@ -258,7 +258,7 @@ fn the_network_lets_prometheus_names_databases_and_vendors_through() {
             .collect()
     };
     let egress = ports(&policy["spec"]["egress"]);
-    for port in ["53", "27017", "443"] {
+    for port in ["53", "27017", "443", "587", "465"] {
         assert!(egress.iter().any(|open| open == port), "{port}: {egress:?}");
     }
     let let_in = policy["spec"]["ingress"].to_string();

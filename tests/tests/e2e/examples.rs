@@ -91,3 +91,19 @@ async fn a_configuration_is_refused_before_a_port_is_asked_for() {
         ended.stderr
     );
 }
+
+#[tokio::test]
+async fn a_key_is_explained_by_any_of_its_names_and_a_slip_gets_a_hint() {
+    let explained = async |name| Setup::new().run(&["check", "--explain", name]).await;
+
+    let (key, variable) = (explained("limits.messages").await, explained("RATE_LIMIT").await);
+    assert_eq!((key.code, key.stderr.as_str()), (Some(0), ""));
+    for words in ["limits.messages", "accepted: ", "default: \"100/1m\"", "RATE_LIMIT", "SIGHUP"] {
+        assert!(key.stdout.contains(words), "{words}: {}", key.stdout);
+    }
+    assert_eq!(variable.stdout, key.stdout);
+
+    let slip = explained("limits.mesages").await;
+    assert_eq!((slip.code, slip.stdout.as_str()), (Some(64), ""));
+    assert!(slip.stderr.contains("did you mean limits.messages?"), "{}", slip.stderr);
+}
