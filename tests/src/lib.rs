@@ -44,7 +44,7 @@ pub use provider::{FakeProvider, Request, Script};
 pub use proxy::Proxy;
 pub use setup::Setup;
 pub use terminal::Terminal;
-pub use token::{claims, expiring_in, mint, now};
+pub use token::{claims, expiring_in, hmac, mint, now};
 pub use workspace::{binary, guest, root, target};
 
 /// How long anything may take before a test gives up: generous, since it is never waited out when all is well.

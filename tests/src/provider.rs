@@ -41,6 +41,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
 }
 
 impl Request {
@@ -286,6 +288,7 @@ async fn read_request(reader: &mut BufReader<OwnedReadHalf>) -> Option<Request> 
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.and_then(|(_, n)| n.parse().ok()).unwrap_or(0)];
     reader.read_exact(&mut body).await.ok()?;
+    let text = String::from_utf8_lossy(&body).into_owned();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Some(Request { path, headers, body })
+    Some(Request { path, headers, body, text })
 }

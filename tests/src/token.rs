@@ -31,7 +31,7 @@ pub fn mint(header: &Value, claims: &Value, secret: &str) -> String {
 }
 
 /// RFC 2104 over SHA-256, written out so that the gateway's own library is not its own witness.
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+pub fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut block = [0_u8; 64];
     if key.len() > block.len() {
         block[..32].copy_from_slice(&Sha256::digest(key));

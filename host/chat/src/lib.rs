@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod history;
 pub mod id;
 pub mod log;
+pub mod notice;
 pub mod policy;
 pub mod redaction;
 pub mod request;

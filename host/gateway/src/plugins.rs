@@ -13,6 +13,10 @@ use crate::settings::{OnFailure, Plugin, Source};
 
 /// The secret that every scheme sends.
 const KEY_SECRET: &str = "api_key";
+/// The secret that signs what is sent.
+const SIGNING_SECRET: &str = "signing_key";
+/// The scheme that signs with it.
+const SIGNATURE: &str = "signature";
 /// The scheme that sends it as a bearer token.
 const BEARER: &str = "bearer";
 /// Schemes that send it as it is, in the header of that name.
@@ -139,19 +143,20 @@ fn endpoints(plugin: &Plugin) -> Result<Endpoints, PluginError> {
     Ok(Endpoints(endpoints))
 }
 
-/// Every way there is to send the plugin's key; which one is used the plugin says. Without a key each adds nothing.
+/// Every way there is to use the plugin's secrets; which one is used the plugin says. Without its secret each adds nothing.
 fn credentials(plugin: &Plugin) -> Result<BTreeMap<String, Option<Credential>>, PluginError> {
-    let key = plugin.secrets.get(KEY_SECRET);
-    let add = |scheme: &str, make: &dyn Fn(&str) -> Result<Credential, CredentialError>| {
-        let made = key.map(|key| make(key.expose())).transpose();
-        let made = made.map_err(|source| PluginError::Secret {
-            id: plugin.id.clone(),
-            secret: KEY_SECRET,
-            source,
-        })?;
+    type Make = fn(&str, &str) -> Result<Credential, CredentialError>;
+    let add = |scheme: &str, secret: &'static str, make: Make| {
+        let key = plugin.secrets.get(secret);
+        let made = key.map(|key| make(scheme, key.expose())).transpose();
+        let made =
+            made.map_err(|source| PluginError::Secret { id: plugin.id.clone(), secret, source })?;
         Ok((scheme.to_owned(), made))
     };
-    let headers =
-        KEY_HEADERS.iter().map(|name| add(name, &|secret| Credential::header(name, secret)));
-    headers.chain([add(BEARER, &Credential::bearer)]).collect()
+    let headers = KEY_HEADERS.iter().map(|name| add(name, KEY_SECRET, Credential::header));
+    let others = [
+        add(BEARER, KEY_SECRET, |_, secret| Credential::bearer(secret)),
+        add(SIGNATURE, SIGNING_SECRET, |_, secret| Credential::signature(secret)),
+    ];
+    headers.chain(others).collect()
 }

@@ -211,7 +211,12 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let age_ms = u64::try_from(session.reconnect_timeout.as_millis()).unwrap_or(u64::MAX);
     let metrics = Arc::new(Metrics::new());
     let notices =
-        Arc::new(notices(notify, &archive, &metrics).map_err(|error| internal(error.into()))?);
+        Arc::new(notices(notify, &archive, &metrics, &loaded, &upstream).map_err(|error| {
+            match error {
+                NoNotices::Mail(error) => internal(error.into()),
+                NoNotices::Plugin(error) => ServeError::Plugins(vec![error]),
+            }
+        })?);
     if archive.durability() == Durability::Degraded {
         notices.alarm(Telling::archive_degraded());
     }
@@ -305,12 +310,37 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     Ok(ended)
 }
 
+/// Why nobody can be told.
+enum NoNotices {
+    Mail(MailerError),
+    Plugin(PluginError),
+}
+
 /// Where it is handed in what somebody is to be told.
-fn notices(notify: Notify, archive: &Archive, metrics: &Metrics) -> Result<Notices, MailerError> {
+fn notices(
+    notify: Notify,
+    archive: &Archive,
+    metrics: &Metrics,
+    loaded: &BTreeMap<String, Loaded>,
+    upstream: &Upstream,
+) -> Result<Notices, NoNotices> {
     let Notify { events, mail } = notify;
     let mut channels = BTreeMap::new();
     if let Some(mail) = mail {
-        channels.insert(MAIL.to_owned(), Channel::Mail(Mailer::new(&mail)?));
+        channels.insert(
+            MAIL.to_owned(),
+            Channel::Mail(Box::new(Mailer::new(&mail).map_err(NoNotices::Mail)?)),
+        );
+    }
+    for id in events.help_request.iter().chain(&events.alarm).filter(|id| *id != MAIL) {
+        let Some(Loaded { plugin, endpoints, .. }) = loaded.get(id) else { continue };
+        let Component::Notifier(notifier) = plugin else {
+            let cannot = "it is in notify.on, and it does not tell anybody";
+            return Err(NoNotices::Plugin(PluginError::OtherKind { id: id.clone(), cannot }));
+        };
+        let (notifier, endpoints) = (notifier.clone(), Arc::clone(endpoints));
+        let upstream = upstream.clone();
+        channels.insert(id.clone(), Channel::Plugin { notifier, endpoints, upstream });
     }
     Ok(Notices::new(archive.clone(), events, channels, Arc::clone(&metrics.notified)))
 }

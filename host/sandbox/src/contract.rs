@@ -32,6 +32,20 @@ mod hooks {
     });
 }
 
+mod notices {
+    //! Generated from `sdk/wit/0.1`: what notifiers export.
+
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.1",
+        world: "notice-hook",
+        exports: { default: async },
+        with: {
+            "sluice:plugin/types@0.1.0": super::bindings::sluice::plugin::types,
+            "sluice:plugin/http@0.1.0": super::bindings::sluice::plugin::http,
+        },
+    });
+}
+
 pub(crate) use bindings::exports::sluice::plugin::{lifecycle, provider};
 pub(crate) use bindings::sluice::plugin::{chat, http, log, types};
 pub(crate) use bindings::{ProviderPlugin, ProviderPluginPre};
@@ -39,6 +53,7 @@ pub(crate) use hooks::exports::sluice::plugin::{
     on_admin, on_connect, on_message, on_output, on_usage,
 };
 pub(crate) use hooks::sluice::plugin::policy_types;
+pub(crate) use notices::exports::sluice::plugin::notifier;
 
 /// Package that every interface of the contract belongs to.
 const PACKAGE: &str = "sluice:plugin/";
@@ -48,6 +63,9 @@ pub(crate) const LIFECYCLE: &str = "lifecycle";
 
 /// The interface that makes a plugin a provider.
 pub(crate) const PROVIDER: &str = "provider";
+
+/// The interface that makes a plugin a notifier.
+pub(crate) const NOTIFIER: &str = "notifier";
 
 /// Names a plugin may import. All but `log` hold types only.
 const IMPORTS: [&str; 5] = ["types", "chat", "http", "policy-types", "log"];

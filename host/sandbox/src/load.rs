@@ -14,13 +14,14 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use crate::cache::Cache;
 use crate::call::CallError;
 use crate::contract::{
-    Border, ContractVersion, Hook, Interface, LIFECYCLE, PROVIDER, ProviderPlugin,
+    Border, ContractVersion, Hook, Interface, LIFECYCLE, NOTIFIER, PROVIDER, ProviderPlugin,
     ProviderPluginPre, policy_types,
 };
 use crate::digest::Digest;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
+use crate::notifier::{Notifier, NotifierPre};
 use crate::policy::{Policy, PolicyPre, Rooms};
 use crate::provider::{Checked, Origin, Places, Provider};
 use crate::siding::Siding;
@@ -121,13 +122,15 @@ pub(crate) struct Order<'a> {
     pub(crate) settings: &'a str,
 }
 
-/// A plugin of either kind, checked and tried.
+/// A plugin of any kind, checked and tried.
 #[derive(Debug, Clone)]
 pub enum Plugin {
     /// It answers.
     Provider(Provider),
     /// It judges.
     Policy(Policy),
+    /// It tells.
+    Notifier(Notifier),
 }
 
 impl Plugin {
@@ -136,6 +139,7 @@ impl Plugin {
         match self {
             Self::Provider(provider) => provider.digest(),
             Self::Policy(policy) => policy.digest(),
+            Self::Notifier(notifier) => notifier.digest(),
         }
     }
 
@@ -144,6 +148,7 @@ impl Plugin {
         match self {
             Self::Provider(provider) => provider.contract(),
             Self::Policy(policy) => policy.contract(),
+            Self::Notifier(notifier) => notifier.contract(),
         }
     }
 
@@ -152,6 +157,7 @@ impl Plugin {
         match self {
             Self::Provider(provider) => provider.imports(),
             Self::Policy(policy) => policy.imports(),
+            Self::Notifier(notifier) => notifier.imports(),
         }
     }
 
@@ -160,6 +166,7 @@ impl Plugin {
         match self {
             Self::Provider(provider) => provider.exports(),
             Self::Policy(policy) => policy.exports(),
+            Self::Notifier(notifier) => notifier.exports(),
         }
     }
 }
@@ -185,6 +192,8 @@ impl Bench {
         let compiled = self.compiled(&order).await?;
         if Hook::ALL.iter().any(|hook| compiled.border.exports(hook.interface())) {
             self.policy(order, compiled).await.map(Plugin::Policy)
+        } else if compiled.border.exports(NOTIFIER) {
+            self.notifier(order, compiled).await.map(Plugin::Notifier)
         } else if compiled.border.exports(PROVIDER) {
             self.provider(order, compiled).await.map(Plugin::Provider)
         } else {
@@ -230,6 +239,15 @@ impl Bench {
         let policy = Policy::new(self.checked(order, compiled, pre), rooms);
         tried(policy.trial().await)?;
         Ok(policy)
+    }
+
+    async fn notifier(&self, order: Order<'_>, compiled: Compiled) -> Result<Notifier, LoadError> {
+        let pre = link(&self.engine, &compiled.component)
+            .and_then(|pre| Ok(NotifierPre::new(pre)?))
+            .map_err(LoadError::Link)?;
+        let notifier = Notifier::new(self.checked(order, compiled, pre), Arc::clone(&self.hooks));
+        tried(notifier.trial().await)?;
+        Ok(notifier)
     }
 
     fn checked<P>(&self, order: Order<'_>, compiled: Compiled, pre: P) -> Checked<P> {

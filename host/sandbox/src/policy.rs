@@ -12,19 +12,18 @@ use sluice_chat::policy::{
 };
 use sluice_chat::request::ChatRequest;
 use tokio::sync::Semaphore;
-use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::InstancePre;
 
 pub use self::filter::Filter;
 use crate::answer::begin;
 use crate::call::CallError;
 use crate::contract::{
-    Border, ContractVersion, Hook, lifecycle, on_admin, on_connect, on_message, on_output, on_usage,
+    Border, ContractVersion, Hook, on_admin, on_connect, on_message, on_output, on_usage,
 };
-use crate::convert::output::provider_error;
 use crate::convert::policy as convert;
 use crate::convert::question::question;
 use crate::digest::Digest;
+use crate::fresh::{Fresh, Instances};
 use crate::guest::Guest;
 use crate::provider::{Checked, Origin};
 
@@ -44,8 +43,7 @@ pub(crate) struct Rooms {
 
 /// Where in a component its hooks are.
 pub(crate) struct PolicyPre {
-    instance: InstancePre<Guest>,
-    lifecycle: lifecycle::GuestIndices,
+    instances: Instances,
     on_connect: Option<on_connect::GuestIndices>,
     on_message: Option<on_message::GuestIndices>,
     on_output: Option<on_output::GuestIndices>,
@@ -58,7 +56,6 @@ impl PolicyPre {
     pub(crate) fn new(instance: InstancePre<Guest>, border: &Border) -> wasmtime::Result<Self> {
         let has = |hook: Hook| border.exports(hook.interface());
         Ok(Self {
-            lifecycle: lifecycle::GuestIndices::new(&instance)?,
             on_connect: has(Hook::Connect)
                 .then(|| on_connect::GuestIndices::new(&instance))
                 .transpose()?,
@@ -74,21 +71,8 @@ impl PolicyPre {
             on_usage: has(Hook::Usage)
                 .then(|| on_usage::GuestIndices::new(&instance))
                 .transpose()?,
-            instance,
+            instances: Instances::new(instance)?,
         })
-    }
-}
-
-/// A fresh instance, configured.
-struct Fresh {
-    store: Store<Guest>,
-    instance: Instance,
-}
-
-impl Fresh {
-    /// What a call into it gave; the store knows why, if nothing.
-    fn settle<T>(&self, called: wasmtime::Result<T>) -> Result<T, CallError> {
-        called.map_err(|error| CallError::new(self.store.data(), error))
     }
 }
 
@@ -277,24 +261,13 @@ fn allowed() -> Decision {
     Decision { denial: None, note: Note::default() }
 }
 
-impl Checked<PolicyPre> {
-    /// A fresh instance, told its settings, the time and a seed for randomness.
-    async fn fresh(&self, now: Instant, seed: u64) -> Result<Fresh, CallError> {
-        let mut store = Guest::store(&self.engine, &self.limits, Arc::clone(&self.journal));
-        begin(&mut store, self.limits.configure);
-        let instance = match self.pre.instance.instantiate_async(&mut store).await {
-            Ok(instance) => instance,
-            Err(error) => return Err(CallError::new(store.data(), error)),
-        };
-        let mut fresh = Fresh { store, instance };
-        let guest = self.pre.lifecycle.load(&mut fresh.store, &fresh.instance);
-        let guest = fresh.settle(guest)?;
-        let context = self.context(now, seed);
-        let configured = guest.call_configure(&mut fresh.store, &context).await;
-        fresh.settle(configured)?.map_err(|error| CallError::Refused(provider_error(error)))?;
-        Ok(fresh)
+impl AsRef<Instances> for PolicyPre {
+    fn as_ref(&self) -> &Instances {
+        &self.instances
     }
+}
 
+impl Checked<PolicyPre> {
     /// Whether every hook has the shape that the contract says.
     fn fits(&self, fresh: &mut Fresh) -> wasmtime::Result<()> {
         let Fresh { store, instance } = fresh;

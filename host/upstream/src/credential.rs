@@ -2,13 +2,31 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use sha2::Sha256;
 
-/// A secret and the header it goes into.
+/// The header that names what is signed, as the request has it.
+const SIGNED_ID: HeaderName = HeaderName::from_static("webhook-id");
+/// When it was signed, in seconds since the Unix epoch.
+const SIGNED_AT: HeaderName = HeaderName::from_static("webhook-timestamp");
+/// The signature.
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+/// Least bytes of a key that signs.
+const LEAST_KEY: usize = 24;
+
+/// A secret and what becomes of it.
 #[derive(Clone)]
-pub struct Credential {
-    header: HeaderName,
-    value: HeaderValue,
+pub struct Credential(How);
+
+#[derive(Clone)]
+enum How {
+    /// It is sent in this header.
+    Sent { header: HeaderName, value: HeaderValue },
+    /// It signs and is never sent.
+    Signs { key: Vec<u8> },
 }
 
 /// Why a secret cannot be a credential. Says nothing of the secret.
@@ -23,12 +41,16 @@ pub enum CredentialError {
     /// No header of that name can carry a secret.
     #[error("no header of that name can carry a secret")]
     Header,
+    /// The secret is too short to sign with, or not the base64 that its beginning says it is.
+    #[error("the secret is no key of at least {LEAST_KEY} bytes")]
+    Key,
 }
 
 impl Credential {
     /// `Authorization: Bearer SECRET`.
     pub fn bearer(secret: &str) -> Result<Self, CredentialError> {
-        Ok(Self { header: AUTHORIZATION, value: sensitive("Bearer ", secret)? })
+        let value = sensitive("Bearer ", secret)?;
+        Ok(Self(How::Sent { header: AUTHORIZATION, value }))
     }
 
     /// `NAME: SECRET`, as in `x-api-key`.
@@ -38,23 +60,67 @@ impl Credential {
         if header != AUTHORIZATION && crate::request::header::is_ours(&header) {
             return Err(CredentialError::Header);
         }
-        Ok(Self { header, value: sensitive("", secret)? })
+        Ok(Self(How::Sent { header, value: sensitive("", secret)? }))
     }
 
-    /// Name of the header it goes into.
-    pub(crate) fn header_name(&self) -> &HeaderName {
-        &self.header
+    /// Signs bodies as Standard Webhooks 1.0 has it, with HMAC-SHA256. The secret is written as there, `whsec_` and base64, or is any
+    /// text of at least 24 bytes.
+    pub fn signature(secret: &str) -> Result<Self, CredentialError> {
+        if secret.is_empty() {
+            return Err(CredentialError::Empty);
+        }
+        let encoded = secret.strip_prefix("whsec_").map(|encoded| STANDARD.decode(encoded));
+        let key = match encoded {
+            Some(key) => key.map_err(|_| CredentialError::Key)?,
+            None => secret.as_bytes().to_vec(),
+        };
+        if key.len() < LEAST_KEY { Err(CredentialError::Key) } else { Ok(Self(How::Signs { key })) }
     }
 
-    /// Adds it to a request that is otherwise final.
-    pub(crate) fn sign(&self, headers: &mut HeaderMap) {
-        headers.insert(self.header.clone(), self.value.clone());
+    /// Headers that it adds: a description that has one of them is refused.
+    pub(crate) fn adds(&self, header: &HeaderName) -> bool {
+        match &self.0 {
+            How::Sent { header: own, .. } => own == header,
+            How::Signs { .. } => *header == SIGNED_AT || *header == SIGNATURE,
+        }
+    }
+
+    /// Whether it has to see the body.
+    pub(crate) fn signs(&self) -> bool {
+        matches!(self.0, How::Signs { .. })
+    }
+
+    /// Adds it to a request that is otherwise final, at a time in seconds since the Unix epoch. `body` is none where it is not all
+    /// text; nothing is signed then.
+    pub(crate) fn add(&self, headers: &mut HeaderMap, body: Option<&[u8]>, now: u64) {
+        match &self.0 {
+            How::Sent { header, value } => {
+                headers.insert(header.clone(), value.clone());
+            }
+            How::Signs { key } => {
+                let Some(body) = body else { return };
+                let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return };
+                let id = headers.get(SIGNED_ID).map(HeaderValue::as_bytes).unwrap_or_default();
+                let at = now.to_string();
+                let parts: [&[u8]; 5] = [id, b".", at.as_bytes(), b".", body];
+                for part in parts {
+                    mac.update(part);
+                }
+                let signature = STANDARD.encode(mac.finalize().into_bytes());
+                headers.insert(SIGNED_AT, HeaderValue::from(now));
+                let signature = HeaderValue::from_str(&format!("v1,{signature}"));
+                headers.extend(signature.ok().map(|signature| (SIGNATURE, signature)));
+            }
+        }
     }
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credential({}: ***)", self.header)
+        match &self.0 {
+            How::Sent { header, .. } => write!(f, "Credential({header}: ***)"),
+            How::Signs { .. } => f.write_str("Credential(signature: ***)"),
+        }
     }
 }
 
@@ -80,12 +146,34 @@ mod tests {
         let credentials = [
             Credential::bearer("sk-canary").expect("valid"),
             Credential::header("x-api-key", "sk-canary").expect("valid"),
+            Credential::signature("sk-canary-of-24-characters").expect("valid"),
         ];
 
         for credential in credentials {
             let mut headers = HeaderMap::new();
-            credential.sign(&mut headers);
+            credential.add(&mut headers, Some(b"{}"), 1);
             assert!(!format!("{credential:?} {headers:?}").contains("canary"));
+        }
+    }
+
+    /// The example of the specification of Standard Webhooks.
+    #[test]
+    fn a_signature_is_that_of_standard_webhooks() {
+        let credential =
+            Credential::signature("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("valid");
+        let mut headers = HeaderMap::new();
+        headers.insert(SIGNED_ID, HeaderValue::from_static("msg_p5jXN8AQM9LWM0D4loKWxJek"));
+
+        credential.add(&mut headers, Some(br#"{"test": 2432232314}"#), 1_614_265_330);
+
+        assert_eq!(headers[SIGNED_AT], "1614265330");
+        assert_eq!(headers[SIGNATURE], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_key_that_is_none_signs_nothing() {
+        for secret in ["", "short", "whsec_short", "whsec_%%%"] {
+            assert!(Credential::signature(secret).is_err(), "{secret}");
         }
     }
 

@@ -58,10 +58,13 @@ impl Destination {
         self.base.host_str().unwrap_or_default()
     }
 
-    /// The address of a path below this one. The path was checked: it begins with one slash and
+    /// The address of a path below this one, or this one for no path. The path was checked: it begins with one slash and
     /// has nothing that would lead out of the base path.
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.base.clone();
+        if path.is_empty() {
+            return url;
+        }
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use reqwest::{Client, ClientBuilder, redirect, retry};
@@ -14,6 +14,7 @@ use crate::blob::Blobs;
 use crate::endpoint::Endpoints;
 use crate::error::{ExchangeError, StartError};
 use crate::request::Request;
+use crate::request::body::Body;
 use crate::response::Response;
 
 /// Connections kept open per host while nobody uses them.
@@ -113,7 +114,10 @@ impl Upstream {
         let open = Open::one_more(&self.open);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(credential) = credential {
-            credential.sign(&mut headers);
+            let signed = credential.signs();
+            let text =
+                body.as_ref().filter(|_| signed).map_or_else(|| Some(Vec::new()), Body::text);
+            credential.add(&mut headers, text.as_deref(), seconds_now());
         }
         let mut sent = self.client.request(method, url);
         if let Some(body) = body {
@@ -128,6 +132,11 @@ impl Upstream {
             .map_err(ExchangeError::while_sending)?;
         Response::begin(response, framing, timeouts.idle, open)
     }
+}
+
+/// Of the Unix epoch: what a signature is dated by.
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 pub(crate) fn builder(connect: Duration) -> ClientBuilder {

@@ -37,6 +37,22 @@ pub mod provider {
     });
 }
 
+/// What every notifier exports.
+pub mod notice {
+    wit_bindgen::generate!({
+        path: "../wit/0.1",
+        world: "notice-hook",
+        pub_export_macro: true,
+        export_macro_name: "export_notifier",
+        default_bindings_module: "sluice_sdk::bindings::notice",
+        additional_derives: [PartialEq],
+        with: {
+            "sluice:plugin/types@0.1.0": crate::bindings::sluice::plugin::types,
+            "sluice:plugin/http@0.1.0": crate::bindings::provider::sluice::plugin::http,
+        },
+    });
+}
+
 /// The hook `on-connect`, and the words of all hooks.
 pub mod connect {
     wit_bindgen::generate!({

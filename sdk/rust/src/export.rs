@@ -1,5 +1,6 @@
 //! Joins an [`Answer`] to the generated bindings. Only the macros name what is here.
 
+mod notifier;
 mod policy;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
     rc::Rc,
 };
 
+pub use notifier::ExportedNotifier;
 pub use policy::{ExportedPolicy, RunningFilter};
 
 use serde::de::DeserializeOwned;

@@ -108,6 +108,7 @@ mod head;
 mod http_date;
 pub mod log;
 mod machine;
+mod notifier;
 mod policy;
 mod provider;
 mod request;
@@ -123,6 +124,7 @@ pub use bindings::{
         Decision, Denial, Effect, Principal, Reservation, Scope, Subject, Verdict, Window,
     },
     message::exports::sluice::plugin::on_message::{Edit, ResultOfMessage as MessageDecision},
+    notice::exports::sluice::plugin::notifier::{Notice, Severity},
     output::exports::sluice::plugin::on_output::{Channel, Judged, OutputVerdict, Span},
     provider::exports::sluice::plugin::provider::{Directive, Input, Output},
     provider::sluice::plugin::{
@@ -142,6 +144,7 @@ pub use body::{JsonArray, JsonBody, JsonObject};
 pub use context::Context;
 pub use events::Events;
 pub use machine::Machine;
+pub use notifier::Notifier;
 pub use policy::{
     Filtering, Hooks, Judge, OnAdmin, OnConnect, OnMessage, OnOutput, OnUsage, Policy,
 };

@@ -1,5 +1,6 @@
 //! Somebody is told: of a user who asks for help, and of what is wrong. Once, whatever happens to the process.
 
+use base64::Engine as _;
 use serde_json::json;
 use sluice_tests::{FakeProvider, Gateway, MailSink, Script, Setup};
 
@@ -116,4 +117,89 @@ async fn a_provider_that_is_down_is_told_of() {
 
     let letters = sink.got(1).await;
     assert_eq!(letters[0].header("Subject"), Some("Provider of model fake is down"));
+}
+
+/// A gateway that tells by a webhook, signed with this key. The receiver is the fake vendor, which knows one path.
+async fn calling(hook: &FakeProvider, provider: &FakeProvider, more: &str) -> Gateway {
+    let (hook, provider) = (hook.endpoint(), provider.endpoint());
+    let config = format!(
+        r#"
+[notify]
+on = {{ help_request = ["hook"] }}
+admin_panel_url = "https://chat.example.com/admin"
+
+[plugins.hook]
+source = "bundled:webhook"
+endpoints.api = "{hook}/chat/completions"
+secrets.signing_key = "env:HOOK_KEY"
+{more}
+
+[plugins.one]
+source = "bundled:openai"
+endpoints.api = "{provider}"
+
+[[models]]
+id = "fake"
+plugin = "one"
+"#
+    );
+    Setup::new()
+        .config(&config)
+        .set("HOOK_KEY", KEY)
+        .set("SLUICE_LIMITS__PUBLIC", "100000/1m")
+        .start()
+        .await
+}
+
+/// `whsec_` and the base64 of thirty-two times `k`.
+const KEY: &str = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+
+#[tokio::test]
+async fn a_webhook_is_signed_and_told_until_it_is_taken_over_a_kill() {
+    let (hook, provider) = (FakeProvider::start().await, FakeProvider::start().await);
+    hook.then(Script::refusing(503, "text/plain", "later"));
+    hook.always(Script::refusing(204, "text/plain", ""));
+    let mut gateway = calling(&hook, &provider, "").await;
+    let session = ask_for_help(&gateway).await;
+    let first = hook.request(1).await;
+    gateway.logged("not told yet").await;
+
+    gateway.kill().await;
+    gateway.start_again().await;
+
+    let second = hook.request(2).await;
+    gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
+    gateway.stop().await;
+    gateway.start_again().await;
+    gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
+    assert_eq!(hook.count(), 2, "and never again");
+    assert_eq!(second.header("webhook-id"), first.header("webhook-id"), "the same notice");
+    assert_eq!(second.body["type"], "help_request", "{}", second.text);
+    let about = &second.body["data"]["about"];
+    assert_eq!((&about["user_id"], &about["session_id"]), (&json!("ada"), &json!(session)));
+    assert!(!second.text.contains("Hi"), "nothing of what was said");
+    for request in [first, second] {
+        let header = |name| request.header(name).expect("a header").to_owned();
+        let signed =
+            format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), request.text);
+        let signature = sluice_tests::hmac(&[b'k'; 32], signed.as_bytes());
+        assert_eq!(
+            header("webhook-signature"),
+            format!("v1,{}", base64::engine::general_purpose::STANDARD.encode(signature))
+        );
+    }
+    assert!(!gateway.log().contains("a2tra2tr"), "no key in the log");
+}
+
+#[tokio::test]
+async fn a_webhook_can_be_shaped_for_slack() {
+    let (hook, provider) = (FakeProvider::start().await, FakeProvider::start().await);
+    hook.always(Script::refusing(200, "text/plain", "ok"));
+    let gateway = calling(&hook, &provider, "settings.shape = \"slack\"").await;
+
+    let session = ask_for_help(&gateway).await;
+
+    let text = hook.request(1).await.body["text"].as_str().expect("a text").to_owned();
+    assert!(text.starts_with(":rotating_light: *Help Request - User ada*"), "{text}");
+    assert!(text.ends_with(&format!("<https://chat.example.com/admin/{session}>")), "{text}");
 }

@@ -76,6 +76,7 @@ fn describe(name: &str, plugin: &Plugin) {
 fn kind(plugin: &Plugin) -> String {
     match plugin {
         Plugin::Provider(_) => "provider".to_owned(),
+        Plugin::Notifier(_) => "notifier".to_owned(),
         Plugin::Policy(policy) => {
             let hooks = Hook::ALL.into_iter().filter(|hook| policy.has(*hook));
             let hooks: Vec<&str> = hooks.map(Hook::as_str).collect();

@@ -1,22 +1,40 @@
 //! Ways to tell somebody.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_archive::Parcel;
+use sluice_chat::exchange::{Framing, Request};
+use sluice_chat::notice::Notice;
 use sluice_mail::{MailError, Mailer};
+use sluice_sandbox::{CallError, Notifier};
+use sluice_upstream::{Blobs, Endpoints, ExchangeError, Timeouts, Upstream};
 use tokio::time::timeout;
 
 use super::letter::letter;
 use super::telling::Content;
+use crate::clock;
 
 /// Longest that one try may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a receiver may be silent.
+const TIMEOUTS: Timeouts = Timeouts { first_byte: PATIENCE, idle: PATIENCE };
 
 /// A way to tell somebody.
 #[derive(Debug)]
 pub(crate) enum Channel {
     /// E-mail to the administrators.
-    Mail(Mailer),
+    Mail(Box<Mailer>),
+    /// A plugin, which says what is to be sent and whether it was taken.
+    Plugin {
+        /// The plugin.
+        notifier: Notifier,
+        /// Where it may send.
+        endpoints: Arc<Endpoints>,
+        /// The way out.
+        upstream: Upstream,
+    },
 }
 
 /// Why somebody was not told.
@@ -28,6 +46,15 @@ pub(super) enum ChannelError {
     /// The mail server.
     #[error("not told by e-mail")]
     Mail(#[source] MailError),
+    /// The plugin failed.
+    #[error("the plugin could not tell")]
+    Plugin(#[source] CallError),
+    /// The way to the receiver, or back.
+    #[error("the receiver was not reached")]
+    Exchange(#[source] ExchangeError),
+    /// The receiver answered something else than that it took it.
+    #[error("the receiver did not take it, status {0}")]
+    NotAccepted(u16),
     /// Nobody answered in time.
     #[error("told nobody within {PATIENCE:?}")]
     TookTooLong,
@@ -44,8 +71,39 @@ impl Channel {
                     let letter = letter(&parcel.notice, &content);
                     mailer.send(&letter).await.map_err(ChannelError::Mail)
                 }
+                Self::Plugin { notifier, endpoints, upstream } => {
+                    let notice = content.notice(parcel);
+                    send(notifier, endpoints, upstream, &notice).await
+                }
             }
         };
         timeout(PATIENCE, told).await.map_err(|_| ChannelError::TookTooLong)?
+    }
+}
+
+/// Sends what the plugin wants sent, and asks it whether that was taken.
+async fn send(
+    notifier: &Notifier,
+    endpoints: &Endpoints,
+    upstream: &Upstream,
+    notice: &Notice,
+) -> Result<(), ChannelError> {
+    let rendered = notifier.render(notice, clock::now(), rand::random()).await;
+    // Nothing to send: this receiver need not know.
+    let Some(request) = rendered.map_err(ChannelError::Plugin)? else { return Ok(()) };
+    let request = Request { framing: Framing::Whole, ..request };
+    let blobs = Blobs::default();
+    let sent = upstream.exchange(endpoints, request, &blobs, &TIMEOUTS).await;
+    let mut response = sent.map_err(ChannelError::Exchange)?;
+    let head = response.head().clone();
+    let mut body = String::new();
+    while let Some(frames) = response.next().await.map_err(ChannelError::Exchange)? {
+        body.extend(frames.into_iter().map(|frame| frame.data));
+    }
+    let accepted = notifier.accepted(&head, &body, clock::now(), rand::random()).await;
+    if accepted.map_err(ChannelError::Plugin)? {
+        Ok(())
+    } else {
+        Err(ChannelError::NotAccepted(head.status))
     }
 }

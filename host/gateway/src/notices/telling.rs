@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sluice_archive::Parcel;
+use sluice_chat::exchange::Field;
 use sluice_chat::id::{ModelId, SessionId, UserId};
+use sluice_chat::notice::{self, Notice};
 use url::Url;
 
 /// What happened.
@@ -70,6 +73,28 @@ pub(crate) struct Content {
     pub(crate) text: String,
     /// What it is about, by name.
     pub(crate) data: BTreeMap<String, String>,
+}
+
+impl Content {
+    /// As plugins are told it, at one try.
+    pub(super) fn notice(&self, parcel: &Parcel) -> Notice {
+        let about = self.data.iter();
+        Notice {
+            id: parcel.notice.id.to_string(),
+            kind: parcel.notice.kind.clone(),
+            severity: match self.severity {
+                Severity::Warning => notice::Severity::Warning,
+                Severity::Critical => notice::Severity::Critical,
+            },
+            title: self.title.clone(),
+            text: self.text.clone(),
+            about: about
+                .map(|(name, value)| Field { name: name.clone(), value: value.clone() })
+                .collect(),
+            at: parcel.notice.at,
+            attempt: parcel.attempts.saturating_add(1),
+        }
+    }
 }
 
 impl Telling {

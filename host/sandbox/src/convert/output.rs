@@ -24,6 +24,11 @@ pub(crate) fn output(output: provider::Output) -> (Output, usize) {
     (Output { events, next }, intake.bytes)
 }
 
+/// A request of a plugin that has no answer to count it in.
+pub(crate) fn sent(request: http::Request) -> exchange::Request {
+    Intake { bytes: 0 }.request(request)
+}
+
 /// A plugin's failure; its detail cut and cleaned.
 pub(crate) fn provider_error(error: types::PluginError) -> ours::ProviderError {
     ours::ProviderError {

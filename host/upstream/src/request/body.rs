@@ -64,6 +64,18 @@ impl Body {
         self.length
     }
 
+    /// All of it, where it is nothing but text.
+    pub(crate) fn text(&self) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        for part in &self.rest {
+            match part {
+                Part::Text(more) => text.extend_from_slice(more),
+                Part::Blob(_) => return None,
+            }
+        }
+        Some(text)
+    }
+
     /// What is sent, made piece by piece as the connection takes it.
     pub(crate) fn into_sent(self) -> reqwest::Body {
         reqwest::Body::wrap_stream(stream::iter(self.map(Ok::<Bytes, Infallible>)))

@@ -61,7 +61,7 @@ pub(super) fn check(
         else {
             return Err(refused);
         };
-        let taken = credential.is_some_and(|credential| *credential.header_name() == name);
+        let taken = credential.is_some_and(|credential| credential.adds(&name));
         // Twice is refused because servers disagree on which one counts.
         if !field.value.is_ascii()
             || is_ours(&name)

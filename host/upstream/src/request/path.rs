@@ -31,6 +31,10 @@ pub(crate) fn check(path: &str) -> Result<(), PathError> {
     if path.len() > MAX_BYTES {
         return Err(PathError::TooLong);
     }
+    // The base itself, as it is written.
+    if path.is_empty() {
+        return Ok(());
+    }
     if !path.starts_with('/') {
         return Err(PathError::Relative);
     }
@@ -110,7 +114,6 @@ mod tests {
     #[test]
     fn paths_that_lead_elsewhere_are_refused() {
         for (path, error) in [
-            ("", PathError::Relative),
             ("chat", PathError::Relative),
             ("@evil.com/", PathError::Relative),
             ("https://evil.com/", PathError::Relative),
@@ -146,6 +149,7 @@ mod tests {
         ] {
             assert_eq!(check(path), Err(error), "{path}");
         }
+        assert_eq!(check(""), Ok(()), "the base itself");
         assert_eq!(check(&format!("/{}", "a".repeat(MAX_BYTES))), Err(PathError::TooLong));
     }
 

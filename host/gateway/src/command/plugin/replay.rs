@@ -181,6 +181,10 @@ impl Shop {
         let candidate = match self.runtime.block_on(loading) {
             Ok(Plugin::Provider(provider)) => Candidate::Provider(Ok(provider)),
             Ok(Plugin::Policy(policy)) => Candidate::Policy(Ok(policy)),
+            Ok(Plugin::Notifier(_)) => {
+                tell("a notifier has no cases: it is two functions, which its own tests call");
+                return Err(Exit::Configuration.into());
+            }
             Err(LoadError::Settings { error }) => self.refused(settings, said::failure(error)),
             Err(error) => {
                 tell(chain(&error));

@@ -37,6 +37,7 @@ enum Kind {
         /// What it answers for.
         models: Vec<Answering>,
     },
+    Notifier {},
     Policy {
         /// What it is asked about.
         hooks: Vec<&'static str>,
@@ -67,6 +68,7 @@ async fn list(State(gateway): State<Shared>, _: Operator) -> Json<List> {
             });
             Kind::Provider { models: models.collect() }
         }
+        Plugin::Notifier(_) => Kind::Notifier {},
         Plugin::Policy(policy) => {
             let mut links = chain.links().iter().zip(1..);
             let found = links.find(|(link, _)| link.name() == id);
