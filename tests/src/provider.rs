@@ -183,7 +183,8 @@ impl FakeProvider {
 }
 
 /// Where the vendors there are plugins for are asked.
-const ANSWERED: [&str; 4] = ["/chat/completions", "/messages", "/chat-messages", "/api/chat"];
+const ANSWERED: [&str; 6] =
+    ["/chat/completions", "/messages", "/chat-messages", "/api/chat", "/embeddings", "/api/embed"];
 
 /// A connection of the gateway's, as long as it is open.
 struct Open(Arc<Stage>);

@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod bill;
+pub mod embedding;
 pub mod event;
 pub mod exchange;
 pub mod history;

@@ -26,9 +26,11 @@ use crate::policies::Denied;
 
 mod attempts;
 mod deadline;
+mod embedding;
 
 use attempts::{Attempts, Next, Remedy};
 use deadline::within;
+pub(crate) use embedding::{Passages, embed};
 
 /// Most exchanges one answer may perform.
 const MAX_EXCHANGES: u32 = 6;

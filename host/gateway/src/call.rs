@@ -27,6 +27,10 @@ use crate::ledger::Ledger;
 use crate::metrics::Answers;
 use crate::policies::{self, Ticket, filtered};
 
+mod embedding;
+
+pub(crate) use embedding::{Embedding, embed};
+
 /// Pieces that wait for a caller who does not read. Beyond that the provider is not read either.
 const UNREAD: usize = 16;
 /// How long a caller may not read at all before the call is given up.

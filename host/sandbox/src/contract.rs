@@ -18,6 +18,20 @@ mod bindings {
     });
 }
 
+mod embeddings {
+    //! Generated from `sdk/wit/0.1`: what a provider may export beside its answers.
+
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.1",
+        world: "embedding-hook",
+        exports: { default: async },
+        with: {
+            "sluice:plugin/types@0.1.0": super::bindings::sluice::plugin::types,
+            "sluice:plugin/http@0.1.0": super::bindings::sluice::plugin::http,
+        },
+    });
+}
+
 mod hooks {
     //! Generated from `sdk/wit/0.1`: what policies export, each interface on its own.
 
@@ -49,6 +63,7 @@ mod notices {
 pub(crate) use bindings::exports::sluice::plugin::{lifecycle, provider};
 pub(crate) use bindings::sluice::plugin::{chat, http, log, types};
 pub(crate) use bindings::{ProviderPlugin, ProviderPluginPre};
+pub(crate) use embeddings::exports::sluice::plugin::embedding;
 pub(crate) use hooks::exports::sluice::plugin::{
     on_admin, on_connect, on_message, on_output, on_usage,
 };
@@ -66,6 +81,9 @@ pub(crate) const PROVIDER: &str = "provider";
 
 /// The interface that makes a plugin a notifier.
 pub(crate) const NOTIFIER: &str = "notifier";
+
+/// The interface of providers that make vectors too.
+pub(crate) const EMBEDDING: &str = "embedding";
 
 /// Names a plugin may import. All but `log` hold types only.
 const IMPORTS: [&str; 5] = ["types", "chat", "http", "policy-types", "log"];

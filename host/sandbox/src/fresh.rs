@@ -1,4 +1,4 @@
-//! Instances for one call, or one filter: of policies and notifiers, whose interfaces stand each on its own.
+//! Instances for one call, or one filter: of policies, notifiers, and what providers have beside answers, whose interfaces stand each on its own.
 
 use std::sync::Arc;
 
@@ -41,9 +41,20 @@ impl Fresh {
 }
 
 impl<P: AsRef<Instances>> Checked<P> {
-    /// A fresh instance, told its settings, the time and a seed for randomness.
+    /// A fresh instance of its one component, told its settings, the time and a seed for randomness.
     pub(crate) async fn fresh(&self, now: Instant, seed: u64) -> Result<Fresh, CallError> {
-        let instances = self.pre.as_ref();
+        self.instantiate(self.pre.as_ref(), now, seed).await
+    }
+}
+
+impl<P> Checked<P> {
+    /// One of these instances, told the same.
+    pub(crate) async fn instantiate(
+        &self,
+        instances: &Instances,
+        now: Instant,
+        seed: u64,
+    ) -> Result<Fresh, CallError> {
         let mut store = Guest::store(&self.engine, &self.limits, Arc::clone(&self.journal));
         begin(&mut store, self.limits.configure);
         let instance = match instances.instance.instantiate_async(&mut store).await {

@@ -11,6 +11,7 @@ mod call;
 mod contract;
 mod convert;
 mod digest;
+mod embedding;
 mod engine;
 mod fresh;
 mod guest;

@@ -18,6 +18,8 @@ pub struct Limits {
     pub hook: Duration,
     /// For each chunk that a policy filters.
     pub window: Duration,
+    /// For each of the two calls that make vectors: reading them is much text at once.
+    pub embedding: Duration,
     /// For all calls of one answer together, and for all of one filter.
     pub answer: Duration,
     /// Linear memory in bytes; at most [`Limits::MAX_MEMORY_BYTES`], more is cut to it.
@@ -51,6 +53,7 @@ impl Default for Limits {
             step: Duration::from_millis(20),
             hook: Duration::from_millis(10),
             window: Duration::from_millis(5),
+            embedding: Duration::from_millis(300),
             answer: Duration::from_secs(10),
             memory_bytes: Self::MAX_MEMORY_BYTES,
             table_elements: 20_000,

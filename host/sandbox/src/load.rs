@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::call::CallError;
 use crate::contract::{
     Border, ContractVersion, Hook, Interface, LIFECYCLE, NOTIFIER, PROVIDER, ProviderPlugin,
-    ProviderPluginPre, policy_types,
+    policy_types,
 };
 use crate::digest::Digest;
 use crate::guest::Guest;
@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::log::Journal;
 use crate::notifier::{Notifier, NotifierPre};
 use crate::policy::{Policy, PolicyPre, Rooms};
-use crate::provider::{Checked, Origin, Places, Provider};
+use crate::provider::{Checked, Origin, Places, Provider, ProviderPre};
 use crate::siding::Siding;
 
 /// Largest component, in bytes.
@@ -221,7 +221,7 @@ impl Bench {
 
     async fn provider(&self, order: Order<'_>, compiled: Compiled) -> Result<Provider, LoadError> {
         let pre = link(&self.engine, &compiled.component)
-            .and_then(|pre| Ok(ProviderPluginPre::new(pre)?))
+            .and_then(|pre| Ok(ProviderPre::new(pre, &compiled.border)?))
             .map_err(LoadError::Link)?;
         let provider = Provider::new(self.checked(order, compiled, pre));
         tried(provider.trial().await)?;

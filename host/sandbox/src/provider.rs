@@ -6,12 +6,16 @@ use std::sync::Arc;
 use sluice_chat::id::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Engine;
+use wasmtime::component::InstancePre;
 
 use crate::answer::{Answer, Live, begin};
 use crate::call::CallError;
-use crate::contract::{ContractVersion, ProviderPluginPre, lifecycle};
+use crate::contract::{
+    Border, ContractVersion, EMBEDDING, ProviderPluginPre, embedding, lifecycle,
+};
 use crate::convert::output::provider_error;
 use crate::digest::Digest;
+use crate::fresh::Instances;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
@@ -31,7 +35,37 @@ pub enum Origin {
 
 /// A provider plugin. Cheap to clone; clones are one plugin.
 #[derive(Debug, Clone)]
-pub struct Provider(Arc<Checked<ProviderPluginPre<Guest>>>);
+pub struct Provider(pub(crate) Arc<Checked<ProviderPre>>);
+
+/// Where in a component its interfaces are.
+pub(crate) struct ProviderPre {
+    plugin: ProviderPluginPre<Guest>,
+    pub(crate) embedding: Option<EmbeddingPre>,
+}
+
+/// The same of the one for vectors.
+pub(crate) struct EmbeddingPre {
+    pub(crate) instances: Instances,
+    pub(crate) embedding: embedding::GuestIndices,
+}
+
+impl ProviderPre {
+    /// Finds them.
+    pub(crate) fn new(instance: InstancePre<Guest>, border: &Border) -> wasmtime::Result<Self> {
+        let embeds = border.exports(EMBEDDING);
+        let embedding = embeds.then(|| EmbeddingPre::new(&instance)).transpose()?;
+        Ok(Self { plugin: ProviderPluginPre::new(instance)?, embedding })
+    }
+}
+
+impl EmbeddingPre {
+    fn new(instance: &InstancePre<Guest>) -> wasmtime::Result<Self> {
+        Ok(Self {
+            embedding: embedding::GuestIndices::new(instance)?,
+            instances: Instances::new(instance.clone())?,
+        })
+    }
+}
 
 /// What loading made of a component.
 pub(crate) struct Checked<P> {
@@ -65,7 +99,7 @@ pub(crate) struct Place {
 }
 
 impl Places {
-    fn take(&self) -> Result<Place, CallError> {
+    pub(crate) fn take(&self) -> Result<Place, CallError> {
         let take = |places| Semaphore::try_acquire_owned(places).map_err(|_taken| CallError::Busy);
         let own = self.own.clone().map(take).transpose()?;
         Ok(Place { _all: take(Arc::clone(&self.all))?, _own: own })
@@ -82,7 +116,7 @@ impl<P> fmt::Debug for Checked<P> {
 }
 
 impl Provider {
-    pub(crate) fn new(checked: Checked<ProviderPluginPre<Guest>>) -> Self {
+    pub(crate) fn new(checked: Checked<ProviderPre>) -> Self {
         Self(Arc::new(checked))
     }
 
@@ -124,7 +158,8 @@ impl Provider {
 
     /// An answer that is thrown away: what loading tries. Takes none of the places, the pool has a few to spare.
     pub(crate) async fn trial(&self) -> Result<(), CallError> {
-        self.instance(None, Instant(0), 0).await.map(drop)
+        self.instance(None, Instant(0), 0).await.map(drop)?;
+        self.trial_of_embedding().await
     }
 
     async fn instance(
@@ -149,7 +184,7 @@ impl<P> Checked<P> {
     }
 }
 
-impl Checked<ProviderPluginPre<Guest>> {
+impl Checked<ProviderPre> {
     async fn instance(
         &self,
         place: Option<Place>,
@@ -159,7 +194,7 @@ impl Checked<ProviderPluginPre<Guest>> {
         let mut store = Guest::store(&self.engine, &self.limits, Arc::clone(&self.journal));
         begin(&mut store, self.limits.configure);
 
-        let plugin = match self.pre.instantiate_async(&mut store).await {
+        let plugin = match self.pre.plugin.instantiate_async(&mut store).await {
             Ok(plugin) => plugin,
             Err(error) => return Err(CallError::new(store.data(), error)),
         };

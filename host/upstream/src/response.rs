@@ -15,6 +15,8 @@ use crate::upstream::Open as Held;
 const BATCH_FRAMES: usize = 64;
 /// Most bytes of frames handed out at once; a larger frame comes alone.
 const BATCH_BYTES: usize = 64 * 1024;
+/// Largest body that comes in one frame because it was asked for whole: vectors are much text.
+const WHOLE_BYTES: usize = 4 << 20;
 /// Longest value of a header that is passed on, in bytes.
 const MAX_VALUE_BYTES: usize = 1_024;
 /// Most headers passed on.
@@ -57,7 +59,15 @@ impl Response {
     ) -> Result<Self, ExchangeError> {
         let status = response.status();
         let head = Head { status: status.as_u16(), headers: visible(response.headers()) };
-        let limits = Limits::default();
+        let limits = match wanted {
+            exchange::Framing::Whole => {
+                Limits { frame: WHOLE_BYTES, pending: WHOLE_BYTES, ..Limits::default() }
+            }
+            exchange::Framing::Sse
+            | exchange::Framing::Ndjson
+            | exchange::Framing::ByContentType
+            | exchange::Framing::Discard => Limits::default(),
+        };
         let body = if status.is_success() {
             if is_compressed(response.headers()) {
                 return Err(ExchangeError::Compressed);

@@ -2,6 +2,7 @@
 //!
 //! It has a second API in OpenAI's words; this one knows thinking, context sizes and how long a model stays loaded.
 
+mod embedding;
 mod message;
 mod reply;
 mod request;
@@ -42,4 +43,4 @@ impl Provider for Ollama {
     }
 }
 
-sluice_sdk::provider!(Ollama);
+sluice_sdk::provider!(Ollama: Embed);

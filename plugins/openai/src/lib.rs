@@ -4,6 +4,7 @@
 
 mod chunk;
 mod content;
+mod embedding;
 mod message;
 mod reply;
 mod request;
@@ -26,11 +27,7 @@ impl Provider for OpenAi {
 
     fn request(&mut self, cx: &Context<Settings>, chat: &ChatRequest) -> Result<Request, Error> {
         // By content type: there are upstreams that answer a request for a stream with one JSON text.
-        let settings = &cx.settings;
-        let request = Request::post("/chat/completions").auth(settings.auth.scheme());
-        let query = settings.query.iter();
-        let request = query.fold(request, |request, (name, value)| request.query(name, value));
-        Ok(request.body(request::body(settings, chat)?))
+        Ok(cx.settings.post("/chat/completions").body(request::body(&cx.settings, chat)?))
     }
 
     fn frame(
@@ -52,4 +49,4 @@ impl Provider for OpenAi {
     }
 }
 
-sluice_sdk::provider!(OpenAi);
+sluice_sdk::provider!(OpenAi: Embed);

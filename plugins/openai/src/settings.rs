@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use sluice_sdk::Request;
 
 /// Quirks of a vendor. The defaults suit OpenAI and most others.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,14 @@ impl Default for Settings {
             auth: Auth::default(),
             query: BTreeMap::new(),
         }
+    }
+}
+
+impl Settings {
+    /// A request to this path, the way the vendor wants it.
+    pub(crate) fn post(&self, path: &str) -> Request {
+        let request = Request::post(path).auth(self.auth.scheme());
+        self.query.iter().fold(request, |request, (name, value)| request.query(name, value))
     }
 }
 

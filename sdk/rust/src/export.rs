@@ -16,8 +16,12 @@ pub use policy::{ExportedPolicy, RunningFilter};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Answer, ChatRequest, Context, Error, Input, Output, Plugin,
-    bindings::{exports::sluice::plugin::lifecycle, provider::exports::sluice::plugin::provider},
+    Answer, ChatRequest, Context, Embed, Embedded, EmbeddingRequest, Error, Head, Input, Output,
+    Plugin, Request,
+    bindings::{
+        embedding::exports::sluice::plugin::embedding, exports::sluice::plugin::lifecycle,
+        provider::exports::sluice::plugin::provider,
+    },
 };
 
 /// The component that a plugin is exported as.
@@ -81,6 +85,16 @@ impl<A: Answer> provider::GuestAnswer for Running<A> {
     }
 }
 
+impl<P: Embed> embedding::Guest for Exported<P> {
+    fn ask(request: EmbeddingRequest) -> Result<Request, Error> {
+        P::ask(&context(), &request)
+    }
+
+    fn read(head: Head, body: String) -> Result<Embedded, Error> {
+        crate::embedding::read::<P>(&context(), &head, &body)
+    }
+}
+
 /// A panic ends the instance without a word; this is the word.
 #[cfg(target_arch = "wasm32")]
 fn report_panics() {
@@ -94,13 +108,23 @@ fn report_panics() {}
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
-    ($plugin:ty) => {
+    ($plugin:ty $(, $more:ident)*) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::export::Exported<$plugin>;
             $crate::bindings::export_lifecycle!(Exported with_types_in $crate::bindings);
             $crate::bindings::provider::export_provider!(Exported with_types_in $crate::bindings::provider);
+            $($crate::__export_more!($more);)*
         };
+    };
+}
+
+/// Exports one optional interface of the type `Exported`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_more {
+    (Embed) => {
+        $crate::bindings::embedding::export_embedding!(Exported with_types_in $crate::bindings::embedding);
     };
 }
 

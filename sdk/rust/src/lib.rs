@@ -87,6 +87,10 @@
 //! Two names join a plugin to the operator's configuration: [`Request`] asks for the endpoint `api`
 //! and the auth scheme `bearer` unless told otherwise.
 //!
+//! # Vectors
+//!
+//! A vendor that embeds texts too implements [`Embed`] beside [`Provider`], and says so: `sluice_sdk::provider!(Acme: Embed)`.
+//!
 //! # Odd vendors
 //!
 //! What polls, uploads first or answers without a network implements [`Answer`], the layer below, and exports it with
@@ -98,6 +102,7 @@ pub mod bindings;
 mod body;
 mod chat;
 mod context;
+mod embedding;
 mod error;
 mod events;
 #[doc(hidden)]
@@ -123,6 +128,7 @@ pub use bindings::{
     connect::sluice::plugin::policy_types::{
         Decision, Denial, Effect, Principal, Reservation, Scope, Subject, Verdict, Window,
     },
+    embedding::exports::sluice::plugin::embedding::{Embedded, EmbeddingRequest, Passage},
     message::exports::sluice::plugin::on_message::{Edit, ResultOfMessage as MessageDecision},
     notice::exports::sluice::plugin::notifier::{Notice, Severity},
     output::exports::sluice::plugin::on_output::{Channel, Judged, OutputVerdict, Span},
@@ -142,7 +148,9 @@ pub use bindings::{
 };
 pub use body::{JsonArray, JsonBody, JsonObject};
 pub use context::Context;
+pub use embedding::{Embed, Vector};
 pub use events::Events;
+pub use frame::read_json;
 pub use machine::Machine;
 pub use notifier::Notifier;
 pub use policy::{

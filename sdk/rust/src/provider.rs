@@ -50,13 +50,13 @@ pub trait Provider: Default + 'static {
     }
 }
 
-/// Exports a type that implements [`Provider`] as the plugin.
+/// Exports a type that implements [`Provider`] as the plugin; with `: Embed` one that implements [`Embed`](crate::Embed) too.
 #[macro_export]
 macro_rules! provider {
-    ($provider:ty) => {
+    ($provider:ty $(: $($more:ident),+)?) => {
         impl $crate::Plugin for $provider {
             type Answer = $crate::Machine<$provider>;
         }
-        $crate::__export!($provider);
+        $crate::__export!($provider $($(, $more)+)?);
     };
 }

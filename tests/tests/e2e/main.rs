@@ -16,6 +16,7 @@ mod crowd;
 mod devices;
 mod disk;
 mod doctor;
+mod embeddings;
 mod examples;
 mod failure;
 mod fallback;

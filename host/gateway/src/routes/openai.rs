@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use super::remote::{Remote, limit_failures};
 use super::{Shared, bearer, whole_seconds};
 use crate::ask::Question;
-use crate::body::BodyRefused;
+use crate::body::{BodyRefused, Room};
 use crate::call::{self, Done, Order, Piece, Undone};
 use crate::catalog::Route;
 use crate::gateway::Gateway;
@@ -34,6 +34,7 @@ use crate::metrics::Told;
 use crate::policies::{self, Denied, Judged, Proposal};
 use crate::{clock, fresh};
 
+mod embeddings;
 mod stream;
 
 /// Where the routes are, below the root and below the prefix.
@@ -49,6 +50,7 @@ pub(super) fn routes(gateway: &Shared) -> Router<Shared> {
         .route("/models", get(models))
         .route("/models/{*id}", get(model))
         .route("/chat/completions", post(complete))
+        .route("/embeddings", post(embed))
         .fallback(|| async { Refused::from(Failure::NotFound) })
         .method_not_allowed_fallback(|| async { Refused::from(Failure::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(Arc::clone(gateway), slow_down))
@@ -179,14 +181,55 @@ async fn complete(
 ) -> Response {
     let trace = fresh::trace();
     let answered = answer(&gateway, address, request, trace.clone()).await;
+    named(&trace, answered)
+}
+
+async fn embed(
+    State(gateway): State<Shared>,
+    Remote(address): Remote,
+    request: Request,
+) -> Response {
+    let trace = fresh::trace();
+    let embedded = embeddings::embed(&gateway, address, request, trace.clone()).await;
+    named(&trace, embedded)
+}
+
+/// What comes of a call, under the name that the log has for it.
+fn named(trace: &str, answered: Result<Response, Refused>) -> Response {
     let mut response = answered.unwrap_or_else(|refused| {
         let failure = &refused.failure;
         tracing::debug!(trace, ?failure, "refused a call");
         refused.into_response()
     });
-    let named = HeaderValue::from_str(&trace).ok();
+    let named = HeaderValue::from_str(trace).ok();
     response.headers_mut().extend(named.map(|id| (HeaderName::from_static("x-request-id"), id)));
     response
+}
+
+/// A call that may be read.
+struct Admitted {
+    identity: Identity,
+    bytes: Vec<u8>,
+    room: Room,
+}
+
+/// Looks at who calls, counts it, and takes the body in.
+async fn admit(gateway: &Gateway, request: Request) -> Result<Admitted, Refused> {
+    if gateway.drain.is_cancelled() {
+        return Err(Refused { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) });
+    }
+    let (head, body) = request.into_parts();
+    let identity = caller(gateway, &head.headers).await?;
+    // Before the body: reading that is what costs.
+    gateway.charge_message(&identity.user).map_err(|over| Refused {
+        failure: Failure::TooManyRequests,
+        retry_after: Some(over.retry_after),
+    })?;
+    let (bytes, room) = {
+        let most = gateway.rules.load().limits.max_body;
+        gateway.bodies.read(&head.headers, body, most).await?
+    };
+    Ok(Admitted { identity, bytes, room })
 }
 
 async fn answer(
@@ -195,21 +238,8 @@ async fn answer(
     request: Request,
     trace: String,
 ) -> Result<Response, Refused> {
-    if gateway.drain.is_cancelled() {
-        return Err(Refused { failure: Failure::Unavailable, retry_after: Some(ROOM_RETRY) });
-    }
-    let (head, body) = request.into_parts();
-    let identity = caller(gateway, &head.headers).await?;
+    let Admitted { identity, bytes, room } = admit(gateway, request).await?;
     let (user, roles) = (identity.user.clone(), &identity.roles);
-    // Before the body: reading that is what costs.
-    gateway.charge_message(&user).map_err(|over| Refused {
-        failure: Failure::TooManyRequests,
-        retry_after: Some(over.retry_after),
-    })?;
-    let (bytes, room) = {
-        let most = gateway.rules.load().limits.max_body;
-        gateway.bodies.read(&head.headers, body, most).await?
-    };
     let call = read(bytes).await?;
     if call.text_bytes as u64 > MAX_TEXT_BYTES {
         return Err(Failure::TextTooLarge.into());

@@ -8,15 +8,17 @@ use crate::contract::{http, provider, types};
 /// One input.
 pub(crate) fn input(input: Input) -> provider::Input {
     match input {
-        Input::Head(head) => provider::Input::Head(http::Head {
-            status: head.status,
-            headers: head.headers.into_iter().map(field).collect(),
-        }),
+        Input::Head(head) => provider::Input::Head(self::head(head)),
         Input::Frames(frames) => provider::Input::Frames(frames.into_iter().map(frame).collect()),
         Input::End => provider::Input::End,
         Input::Failed(failure) => provider::Input::Failed(transport_failure(failure)),
         Input::Woken => provider::Input::Woken,
     }
+}
+
+/// The beginning of a response.
+pub(crate) fn head(head: ours::Head) -> http::Head {
+    http::Head { status: head.status, headers: head.headers.into_iter().map(field).collect() }
 }
 
 fn frame(frame: ours::Frame) -> http::Frame {

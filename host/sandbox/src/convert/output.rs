@@ -43,6 +43,18 @@ pub(crate) fn provider_error(error: types::PluginError) -> ours::ProviderError {
     }
 }
 
+/// What a plugin wants sent, and how many bytes of text that is.
+pub(crate) fn request(request: http::Request) -> (exchange::Request, usize) {
+    let mut intake = Intake { bytes: 0 };
+    let request = intake.request(request);
+    (request, intake.bytes)
+}
+
+/// What something cost.
+pub(crate) fn usage(usage: types::Usage) -> ours::Usage {
+    Intake { bytes: 0 }.usage(usage)
+}
+
 /// Takes text over and counts it.
 struct Intake {
     bytes: usize,

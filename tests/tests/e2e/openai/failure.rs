@@ -126,7 +126,7 @@ async fn what_is_not_there_is_told_in_the_same_shape() {
     };
 
     for prefix in ["/v1", "/chatbox/v1"] {
-        assert_eq!(send("POST", &format!("{prefix}/embeddings")).await, case(404, "unknown_url"));
+        assert_eq!(send("POST", &format!("{prefix}/audio/speech")).await, case(404, "unknown_url"));
         assert_eq!(
             send("GET", &format!("{prefix}/models/nobody")).await,
             case(404, "model_not_found")
