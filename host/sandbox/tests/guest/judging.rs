@@ -12,7 +12,7 @@ use sluice_chat::policy::{
 };
 use sluice_sandbox::{Budget, CallError, Hook, Limits, LoadError, Plugin, Policy, Sandbox};
 
-use crate::component::component;
+use crate::component::{component, plugin};
 use crate::world::{ask, load_bytes, sandbox};
 
 async fn judge(sandbox: &Sandbox, settings: &str) -> Policy {
@@ -161,13 +161,14 @@ async fn a_hook_that_misbehaves_costs_its_own_call() {
 async fn a_plugin_is_of_one_kind() {
     let sandbox = sandbox(1);
     let as_policy =
-        sandbox.load_policy("echo", &component("echo"), None, Limits::default(), "{}").await;
+        sandbox.load_policy("echo", &plugin("echo"), None, Limits::default(), "{}").await;
     assert!(matches!(as_policy, Err(LoadError::NoPolicy)), "{as_policy:?}");
     let as_provider = load_bytes(&component("judge")).await;
     assert!(matches!(as_provider, Err(LoadError::NoProvider { .. })), "{as_provider:?}");
 
-    for (name, is_policy) in [("echo", false), ("judge", true)] {
-        let bytes = component(name);
+    for (name, bytes, is_policy) in
+        [("echo", plugin("echo"), false), ("judge", component("judge"), true)]
+    {
         let load = sandbox.load_plugin(name, &bytes, None, Limits::default(), "{}");
         assert_eq!(matches!(load.await.unwrap(), Plugin::Policy(_)), is_policy);
     }
@@ -193,7 +194,7 @@ async fn the_bundled_policies_fit_and_have_time_enough() {
         ("budget", vec![Hook::Message, Hook::Usage]),
         ("guard", vec![Hook::Message, Hook::Output]),
     ] {
-        let bytes = component(name);
+        let bytes = plugin(name);
         let load = sandbox.load_policy(name, &bytes, None, Limits::default(), "{}");
         let policy = load.await.unwrap();
         let has = Hook::ALL.into_iter().filter(|hook| policy.has(*hook));
