@@ -1,7 +1,7 @@
 //! A provider that fails in every way there is: each time an error of its own kind, and memory that stays where it was.
 
 use serde_json::{Value, json};
-use sluice_tests::{FakeProvider, Gateway, Reply, Script, Setup};
+use sluice_tests::{Answer, Client, FakeProvider, Gateway, Reply, Script, Setup, kind};
 
 /// More than any answer takes, and far less than what is thrown at the gateway here.
 const MEMORY: u64 = 256 << 20;
@@ -27,11 +27,13 @@ fn refusing(status: &str, headers: &str, body: &str) -> Script {
 }
 
 /// What a gzip of many nothings begins with: the gateway said that it takes none.
+const BOMB: [u8; 20] =
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xed, 0xc1, 1, 1, 0, 0, 0, 0x82, 0x90, 0];
+
 fn gzip() -> Script {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n";
-    let bomb = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xed, 0xc1, 1, 1, 0, 0, 0, 0x82, 0x90];
-    Script::raw(&[head.as_bytes(), &bomb].concat())
+    Script::raw(&[head.as_bytes(), &BOMB].concat())
 }
 
 fn ways() -> Vec<(&'static str, Script, u16, &'static str)> {
@@ -120,6 +122,26 @@ fn ways() -> Vec<(&'static str, Script, u16, &'static str)> {
         ),
         ("a packed bomb", gzip(), 502, failed),
         (
+            "a packed answer that does not say so",
+            Script::raw(&[SSE.as_bytes(), &BOMB].concat()),
+            502,
+            failed,
+        ),
+        (
+            "a stream that says it is one JSON text",
+            whole(&format!("{HALF}data: [DONE]\n\n")),
+            502,
+            failed,
+        ),
+        ("a JSON text that says it is a stream", sse(r#"{"choices":[]}"#), 502, failed),
+        (
+            "two lengths of one body",
+            refusing("200 OK", "Content-Length: 4\r\nContent-Length: 5\r\n", "null"),
+            502,
+            failed,
+        ),
+        ("a status that is none", refusing("99999 What", "", ""), 502, failed),
+        (
             "a body shorter than it says",
             Script::raw(format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99999\r\n\r\n{HALF}").as_bytes()),
             502,
@@ -175,27 +197,41 @@ async fn ask(gateway: &Gateway, stream: bool) -> Reply {
     gateway.call("POST", "/v1/chat/completions").bearer(&token).json(&body).send().await
 }
 
+/// Asks over the socket, and expects an answer that failed: the code of the error that follows it.
+async fn failing(alice: &mut Client, way: &str) -> String {
+    let said = alice.say("Hello?").await;
+    let frames = alice.frames_until(way, |frame| kind(frame) == "error").await;
+    let error = frames.last().expect("the error is the last");
+    assert_eq!(error["client_message_id"], said, "{way}: {error}");
+    assert_eq!(Answer::of(&frames).finish_reason, "error", "{way}");
+    error["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn every_way_to_fail_is_an_error_of_its_kind_and_takes_no_memory() {
     let provider = FakeProvider::start().await;
     let mut gateway = behind(&provider).await;
+    let mut alice = gateway.connect("alice").await;
 
     for (way, script, status, code) in ways() {
         provider.always(script);
-        let reply = ask(&gateway, false).await;
-        let streamed = ask(&gateway, true).await;
+        let (reply, streamed, told) =
+            tokio::join!(ask(&gateway, false), ask(&gateway, true), failing(&mut alice, way));
 
         assert_eq!(reply.status, status, "{way}: {}", reply.body);
         assert_eq!(reply.json()["error"]["code"], code, "{way}: {}", reply.body);
         assert!(streamed.body.contains(code), "{way}: {}", streamed.body);
         assert!(!streamed.body.contains("[DONE]"), "{way}: {}", streamed.body);
         assert!(!streamed.body.contains(r#""finish_reason":"stop""#), "{way}: {}", streamed.body);
+        let expected = if code == "provider_timeout" { "LLM_TIMEOUT" } else { "LLM_UNAVAILABLE" };
+        assert_eq!(told, expected, "{way}");
         if let Some(pause) = reply.header("retry-after") {
             let pause: u64 = pause.parse().expect("seconds");
             assert!(pause <= 3600, "{way}: nobody waits {pause} seconds");
         }
     }
 
+    assert!(alice.settled().await.is_empty(), "each failed once");
     assert!(gateway.is_running());
     assert!(gateway.peak_memory() < MEMORY, "{} bytes", gateway.peak_memory());
     provider.always(Script::default());
