@@ -20,13 +20,15 @@ const README: &str = "README.md";
 const PROTOCOL: &str = "docs/protocol.md";
 const PROVIDER: &str = "docs/plugins/provider.md";
 const POLICY: &str = "docs/plugins/policy.md";
+const NOTIFIER: &str = "docs/plugins/notifier.md";
 
 /// The kinds of block of each document. Every block is of one of them, and each kind is there.
-const KINDS: [(&str, &[&str]); 4] = [
+const KINDS: [(&str, &[&str]); 5] = [
     (README, &["rust", "sh", "text", "toml"]),
     (PROTOCOL, &["js", "json client", "json server"]),
     (PROVIDER, &["rust", "sh", "toml"]),
     (POLICY, &["json lines", "rust", "sh", "toml case"]),
+    (NOTIFIER, &["rust", "sh"]),
 ];
 
 fn blocks_of(path: &str, kind: &str) -> Vec<Block> {
@@ -156,9 +158,24 @@ fn own_lines(rust: &str) -> usize {
 
 #[test]
 fn the_plugins_of_the_tutorials_are_short() {
-    for (path, most) in [(PROVIDER, 80), (POLICY, 40)] {
+    for (path, most) in [(PROVIDER, 80), (POLICY, 40), (NOTIFIER, 40)] {
         let lines = own_lines(&blocks_of(path, "rust")[0].text);
         assert!(lines <= most, "{path}: {lines} lines");
+    }
+}
+
+#[test]
+fn a_notifier_written_from_its_tutorial_compiles_and_a_new_one_passes_its_test() {
+    let pager = NewCrate::make("pager", "notifier");
+    let as_it_is = pager.cargo(&["test"]);
+    assert!(as_it_is.status.success(), "as it is made: {}", text_of(&as_it_is));
+
+    for block in blocks_of(NOTIFIER, "rust") {
+        pager.write("src/lib.rs", &block.text);
+        let check = pager.cargo(&["check", "--lib"]);
+
+        let said = text_of(&check);
+        assert!(check.status.success() && said.is_empty(), "{}\n{said}", block.place);
     }
 }
 
@@ -245,7 +262,7 @@ async fn enter(terminal: &mut Terminal, line: &str) {
 
 #[tokio::test]
 async fn every_command_line_works() {
-    for path in [README, PROVIDER, POLICY] {
+    for path in [README, PROVIDER, POLICY, NOTIFIER] {
         let mut terminal = terminal(path);
         let text: String = blocks_of(path, "sh").into_iter().map(|block| block.text).collect();
         for line in text.lines().filter(|line| !line.is_empty()) {

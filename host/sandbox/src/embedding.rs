@@ -12,6 +12,7 @@ use crate::answer::begin;
 use crate::call::CallError;
 use crate::contract::embedding;
 use crate::convert::embedding as convert;
+use crate::convert::output::refused;
 use crate::fresh::Fresh;
 use crate::provider::{Checked, EmbeddingPre, Provider, ProviderPre};
 
@@ -35,7 +36,7 @@ impl Provider {
         let call = async move {
             let (mut fresh, guest) = checked.embedder(now, seed).await?;
             let called = guest.call_ask(&mut fresh.store, &asked).await;
-            let said = fresh.settle(called)?.map_err(convert::refused);
+            let said = fresh.settle(called)?.map_err(refused);
             drop((fresh, place));
             convert::exchange(said?, checked.limits.step_bytes)
         };
@@ -57,7 +58,7 @@ impl Provider {
         let call = async move {
             let (mut fresh, guest) = checked.embedder(now, seed).await?;
             let called = guest.call_read(&mut fresh.store, &head, &body).await;
-            let said = fresh.settle(called)?.map_err(convert::refused);
+            let said = fresh.settle(called)?.map_err(refused);
             drop((fresh, place));
             said.map(convert::embedded)
         };

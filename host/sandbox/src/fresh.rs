@@ -9,7 +9,7 @@ use wasmtime::component::{Instance, InstancePre};
 use crate::answer::begin;
 use crate::call::CallError;
 use crate::contract::lifecycle;
-use crate::convert::output::provider_error;
+use crate::convert::output::refused;
 use crate::guest::Guest;
 use crate::provider::Checked;
 
@@ -66,7 +66,7 @@ impl<P> Checked<P> {
         let guest = fresh.settle(guest)?;
         let context = self.context(now, seed);
         let configured = guest.call_configure(&mut fresh.store, &context).await;
-        fresh.settle(configured)?.map_err(|error| CallError::Refused(provider_error(error)))?;
+        fresh.settle(configured)?.map_err(refused)?;
         Ok(fresh)
     }
 }

@@ -14,7 +14,7 @@ use crate::answer::begin;
 use crate::call::CallError;
 use crate::contract::{ContractVersion, notifier};
 use crate::convert::notice as convert;
-use crate::convert::output::sent;
+use crate::convert::output::{refused, sent};
 use crate::digest::Digest;
 use crate::fresh::Instances;
 use crate::guest::Guest;
@@ -78,7 +78,7 @@ impl Notifier {
         &self.checked.exports
     }
 
-    /// What to send; none for what its receiver need not know.
+    /// What to send; none for what its receiver need not know. [`CallError::Refused`] is the plugin's own no.
     pub async fn render(
         &self,
         notice: &Notice,
@@ -92,7 +92,8 @@ impl Notifier {
             let guest = fresh.settle(guest)?;
             begin(&mut fresh.store, checked.limits.hook);
             let called = guest.call_render(&mut fresh.store, &told).await;
-            Ok(fresh.settle(called)?.map(sent))
+            let said = fresh.settle(called)?.map_err(refused);
+            Ok(said?.map(sent))
         })
         .await
     }

@@ -13,7 +13,7 @@ use crate::call::CallError;
 use crate::contract::{
     Border, ContractVersion, EMBEDDING, ProviderPluginPre, embedding, lifecycle,
 };
-use crate::convert::output::provider_error;
+use crate::convert::output::refused;
 use crate::digest::Digest;
 use crate::fresh::Instances;
 use crate::guest::Guest;
@@ -201,7 +201,7 @@ impl Checked<ProviderPre> {
         let context = self.context(now, seed);
         match plugin.sluice_plugin_lifecycle().call_configure(&mut store, &context).await {
             Ok(configured) => {
-                configured.map_err(|error| CallError::Refused(provider_error(error)))?;
+                configured.map_err(refused)?;
             }
             Err(error) => return Err(CallError::new(store.data(), error)),
         }

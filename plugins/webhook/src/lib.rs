@@ -1,28 +1,52 @@
-//! Tells by a webhook, to whatever takes JSON: signed as Standard Webhooks has it, or shaped as Slack wants it.
-//!
-//! The address is the endpoint `api`; the secret `signing_key`, where there is one, signs.
+//! Tells a webhook: a JSON body, signed as Standard Webhooks has it, or one that Slack and those that speak like it take.
 
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use sluice_sdk::{Context, Notice, Notifier, Request, Severity};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sluice_sdk::{Context, Error, Field, Notice, Notifier, Request, Severity};
 
 /// Settings of the plugin.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    shape: Shape,
+    /// Put after the address of the endpoint `api`.
+    path: String,
+    format: Format,
+    /// Kinds that are told: `help_request`, `provider_down` … None stands for all.
+    kinds: Vec<String>,
 }
 
-/// What a receiver understands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Shape {
-    /// `type`, `timestamp` and `data`, as Standard Webhooks recommends.
+enum Format {
+    /// `type`, `timestamp` and `data`.
     #[default]
     Standard,
-    /// `text`, as incoming webhooks of Slack have it, and of Mattermost and Rocket.Chat.
+    /// `text` in Slack's markup.
     Slack,
+}
+
+/// As Standard Webhooks recommends it.
+#[derive(Serialize)]
+struct Standard<'a> {
+    r#type: &'a str,
+    /// RFC 3339.
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    id: &'a str,
+    severity: &'a str,
+    title: &'a str,
+    text: &'a str,
+    about: BTreeMap<&'a str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct Slack {
+    text: String,
 }
 
 /// The notifier.
@@ -32,113 +56,132 @@ pub struct Webhook;
 impl Notifier for Webhook {
     type Settings = Settings;
 
-    fn render(cx: &Context<Settings>, notice: &Notice) -> Option<Request> {
-        let body = match cx.settings.shape {
-            Shape::Standard => standard(notice),
-            Shape::Slack => json!({ "text": slack(notice) }),
+    fn render(cx: &Context<Settings>, notice: &Notice) -> Result<Option<Request>, Error> {
+        let Settings { path, format, kinds } = &cx.settings;
+        if !kinds.is_empty() && !kinds.contains(&notice.kind) {
+            return Ok(None);
+        }
+        let request = Request::post(path).signed(&notice.id);
+        let request = match format {
+            Format::Standard => request.json(&standard(notice)),
+            Format::Slack => request.json(&Slack { text: slack(notice) }),
         };
-        let request = Request::post("").header("webhook-id", &notice.id).auth("signature");
-        request.json(&body).ok()
+        request.map(Some)
     }
 }
 
-fn standard(notice: &Notice) -> Value {
-    let at = i64::try_from(notice.at).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let about = notice.about.iter().map(|field| (field.name.clone(), json!(field.value)));
-    json!({
-        "type": notice.kind,
-        "timestamp": at.map(|at| at.to_string()),
-        "data": {
-            "id": notice.id,
-            "severity": word(notice.severity),
-            "title": notice.title,
-            "text": notice.text,
-            "about": about.collect::<Map<_, _>>(),
+fn standard(notice: &Notice) -> Standard<'_> {
+    let about = notice.about.iter().map(|field| (field.name.as_str(), field.value.as_str()));
+    Standard {
+        r#type: &notice.kind,
+        timestamp: sluice_sdk::rfc3339(notice.at),
+        data: Data {
+            id: &notice.id,
+            severity: notice.severity.as_str(),
+            title: &notice.title,
+            text: &notice.text,
+            about: about.collect(),
         },
-    })
+    }
 }
 
-/// Slack's own markup, in which three characters are written otherwise.
+/// Title in bold, text, and a line for each thing that it is about. Only the link, which is made of the operator's address, links.
 fn slack(notice: &Notice) -> String {
-    let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let sign = match notice.severity {
         Severity::Warning => ":warning:",
         Severity::Critical => ":rotating_light:",
     };
-    let link = notice.about("link").map(|link| format!("\n<{}>", plain(link)));
-    format!(
-        "{sign} *{}*\n{}{}",
-        plain(&notice.title),
-        plain(&notice.text),
-        link.unwrap_or_default()
-    )
+    let title = format!("{sign} *{}*", escaped(&notice.title));
+    let about = notice.about.iter().map(|Field { name, value }| match name.as_str() {
+        "link" => format!("<{}>", escaped(value)),
+        name => format!("{name}: {}", escaped(value)),
+    });
+    [title, escaped(&notice.text)].into_iter().chain(about).collect::<Vec<_>>().join("\n")
 }
 
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    }
+/// Text that links to nothing and calls nobody, whatever a user is called.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 sluice_sdk::notifier!(Webhook);
 
 #[cfg(test)]
 mod tests {
-    use sluice_sdk::{Auth, Body, Field, Head, Piece};
+    use serde_json::{Value, json};
+    use sluice_sdk::{Auth, Body, Head, Piece};
 
     use super::*;
 
-    fn notice() -> Notice {
-        let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
-        Notice {
-            id: "n1".to_owned(),
-            kind: "help_request".to_owned(),
-            severity: Severity::Critical,
-            title: "Help <Ada>".to_owned(),
-            text: "Ada & others ask.".to_owned(),
-            about: vec![field("user_id", "ada"), field("link", "https://chat.example/s1?a=1&b=2")],
-            at: 1_700_000_000_000,
-            attempt: 2,
-        }
-    }
-
-    fn body(shape: Shape) -> Value {
-        let cx = Context { settings: Settings { shape }, ..Context::default() };
-        let request = Webhook::render(&cx, &notice()).unwrap();
-        assert_eq!((request.path.as_str(), request.auth), ("", Auth::Scheme("signature".into())));
-        assert_eq!(request.headers[0].value, "n1", "the same at every try");
-        let Body::Json(pieces) = request.body else { panic!("a body") };
-        let [Piece::Text(text)] = &pieces[..] else { panic!("one text") };
-        serde_json::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn the_usual_shape_says_everything() {
-        let about = json!({ "user_id": "ada", "link": "https://chat.example/s1?a=1&b=2" });
-        assert_eq!(
-            body(Shape::Standard),
-            json!({
-                "type": "help_request",
-                "timestamp": "2023-11-14T22:13:20Z",
-                "data": { "id": "n1", "severity": "critical", "title": "Help <Ada>", "text": "Ada & others ask.", "about": about },
+    fn sent(settings: &str, notice: &Notice) -> Option<(Request, Value)> {
+        let cx = Context::read(settings).expect("settings");
+        let request = Webhook::render(&cx, notice).expect("JSON")?;
+        let Body::Json(pieces) = &request.body else { unreachable!("a body") };
+        let text: String = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.as_str(),
+                Piece::BlobBase64(_) => unreachable!("no blobs"),
             })
-        );
+            .collect();
+        let body = serde_json::from_str(&text).expect("JSON");
+        Some((request, body))
     }
 
     #[test]
-    fn slack_reads_markup_that_nobody_can_put_in() {
-        let text = ":rotating_light: *Help &lt;Ada&gt;*\nAda &amp; others ask.\n<https://chat.example/s1?a=1&amp;b=2>";
-        assert_eq!(body(Shape::Slack), json!({ "text": text }));
+    fn a_notice_is_sent_signed_and_whole() {
+        let notice = Notice { at: 1_764_111_600_000, ..Notice::of_help("ada", "s1") };
+
+        let (request, body) = sent(r#"{"path": "/hooks/sluice"}"#, &notice).expect("sent");
+
+        assert_eq!((request.endpoint.as_str(), request.path.as_str()), ("api", "/hooks/sluice"));
+        assert_eq!(request.auth, Auth::Scheme("signature".to_owned()));
+        let id = request.headers.iter().find(|field| field.name == "webhook-id");
+        assert_eq!(id.map(|field| field.value.as_str()), Some("n1"));
+        let expected = json!({
+            "type": "help_request",
+            "timestamp": "2025-11-25T23:00:00Z",
+            "data": {
+                "id": "n1",
+                "severity": "critical",
+                "title": "Help Request - User ada",
+                "text": "User ada asks for help in session s1.",
+                "about": {"user_id": "ada", "session_id": "s1"},
+            },
+        });
+        assert_eq!(body, expected);
     }
 
     #[test]
-    fn only_a_status_of_success_is_taken() {
-        let cx = Context::default();
-        for (status, taken) in [(200, true), (204, true), (301, false), (410, false), (500, false)]
+    fn what_slack_gets_links_to_nothing_but_the_operators_page() {
+        let mut notice = Notice::of_help("<!channel> & co", "s1");
+        let value = "https://chat.example/s1?a=1&b=2".to_owned();
+        notice.about.push(Field { name: "link".to_owned(), value });
+
+        let (_, body) = sent(r#"{"format": "slack"}"#, &notice).expect("sent");
+
+        let title = ":rotating_light: *Help Request - User &lt;!channel&gt; &amp; co*";
+        let text = "User &lt;!channel&gt; &amp; co asks for help in session s1.";
+        let about = "session_id: s1\nuser_id: &lt;!channel&gt; &amp; co";
+        let link = "<https://chat.example/s1?a=1&amp;b=2>";
+        assert_eq!(body["text"], [title, text, about, link].join("\n"));
+    }
+
+    #[test]
+    fn only_the_kinds_that_are_named_are_told() {
+        let notice = Notice::of_help("ada", "s1");
+
+        assert!(sent(r#"{"kinds": ["provider_down"]}"#, &notice).is_none());
+        assert!(sent(r#"{"kinds": ["provider_down", "help_request"]}"#, &notice).is_some());
+    }
+
+    #[test]
+    fn a_success_is_taken_and_anything_else_is_tried_again() {
+        let cx = Context::read("{}").expect("settings");
+        for (status, taken) in [(200, true), (204, true), (302, false), (410, false), (500, false)]
         {
             let head = Head { status, headers: Vec::new() };
-            assert_eq!(Webhook::accepted(&cx, &head, "ok"), taken, "{status}");
+            assert_eq!(Webhook::accepted(&cx, &head, ""), taken, "{status}");
         }
     }
 }

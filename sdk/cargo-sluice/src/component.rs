@@ -57,7 +57,7 @@ pub(crate) enum ComponentError {
     ForbiddenImports(Vec<String>),
     /// It exports none of the plugin interfaces.
     #[error(
-        "it exports no plugin interface; did you forget `sluice_sdk::provider!` or `sluice_sdk::policy!`?"
+        "it exports no plugin interface; did you forget `sluice_sdk::provider!`, `sluice_sdk::policy!` or `sluice_sdk::notifier!`?"
     )]
     NoKind,
     /// A file could not be read or written.

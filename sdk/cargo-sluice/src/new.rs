@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     let template = match arguments.kind {
         Kind::Provider => template::PROVIDER,
         Kind::Policy => template::POLICY,
-        Kind::Notifier => return Err(not_yet("notifier")),
+        Kind::Notifier => template::NOTIFIER,
     };
     let names = Names::of(&arguments.path)?;
     let sdk = sdk_folder(arguments.sdk.as_deref())?;
@@ -60,11 +60,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     say::line(&format!("  cargo sluice test {path}     natively, and in the sandbox"));
     say::line(&format!("  cargo sluice build {path}    makes the component"));
     Ok(())
-}
-
-fn not_yet(kind: &str) -> Problem {
-    Problem::usage(format!("a {kind} cannot be made yet: the SDK has no {kind} plugins so far"))
-        .mend("--kind provider or --kind policy")
 }
 
 /// The folder of the SDK: the one named, or the one beside this tool's own source.
@@ -118,9 +113,11 @@ mod tests {
     fn a_new_plugin_has_all_its_files_and_no_blank_is_left() {
         let place = tempfile::tempdir().expect("a folder");
 
-        for (kind, template) in
-            [(Kind::Provider, template::PROVIDER), (Kind::Policy, template::POLICY)]
-        {
+        for (kind, template) in [
+            (Kind::Provider, template::PROVIDER),
+            (Kind::Policy, template::POLICY),
+            (Kind::Notifier, template::NOTIFIER),
+        ] {
             let path = place.path().join(kind.word());
             run(&arguments(&path, kind)).expect("a crate");
 
@@ -142,13 +139,6 @@ mod tests {
         // The folder's own name may be refused first; either way nothing is written.
         assert!(refused.is_err());
         assert_eq!(fs::read_dir(path).expect("the folder").count(), 1);
-    }
-
-    #[test]
-    fn kinds_that_do_not_exist_yet_say_so() {
-        let refused = run(&arguments(Path::new("pager"), Kind::Notifier)).expect_err("not yet");
-
-        assert!(refused.to_string().contains("cannot be made yet"), "{refused}");
     }
 
     #[test]

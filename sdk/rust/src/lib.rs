@@ -82,6 +82,11 @@
 //! - Settings that cannot be read fail when the plugin is loaded.
 //! - A panic is logged before it ends the answer.
 //!
+//! # Policies and notifiers
+//!
+//! A [`Policy`] judges: it has those of the hooks [`OnConnect`], [`OnMessage`], [`OnOutput`], [`OnAdmin`] and [`OnUsage`] that it
+//! hands to [`policy!`]. A [`Notifier`] tells somebody: it says what is to be sent of a [`Notice`], and whether that was taken.
+//!
 //! # Names
 //!
 //! Two names join a plugin to the operator's configuration: [`Request`] asks for the endpoint `api`
@@ -111,8 +116,10 @@ mod finish;
 mod frame;
 mod head;
 mod http_date;
+mod instant;
 pub mod log;
 mod machine;
+mod notice;
 mod notifier;
 mod policy;
 mod provider;
@@ -151,6 +158,7 @@ pub use context::Context;
 pub use embedding::{Embed, Vector};
 pub use events::Events;
 pub use frame::read_json;
+pub use instant::rfc3339;
 pub use machine::Machine;
 pub use notifier::Notifier;
 pub use policy::{
@@ -159,5 +167,6 @@ pub use policy::{
 pub use provider::{Flow, Provider};
 pub use request::DEFAULT_ENDPOINT;
 pub use request::DEFAULT_SCHEME;
+pub use request::SIGNATURE;
 pub use retry_after::retry_after_ms;
 pub use who::{Network, When, Who};

@@ -1,52 +1,55 @@
-//! Notifiers: telling somebody, in two pure functions.
+//! Notifiers: telling somebody that a user asks for help, or that something is wrong.
 
 use serde::de::DeserializeOwned;
 
-use crate::{Context, Head, Notice, Request};
+use crate::{Context, Error, Head, Notice, Request};
 
-/// Tells somebody of help requests and alarms. The gateway stores what is to be told, holds it to a rate, and tries again for a day.
+/// Tells somebody, in two pure functions. The gateway stores what is to be told, keeps it within its rate, sends what is rendered,
+/// and tries again until it is accepted or a day is over.
+pub trait Notifier: 'static {
+    /// Settings of the plugin's configuration. `null` and `{}` are `Default`. What cannot be read is refused when the plugin is loaded.
+    type Settings: DeserializeOwned + Default + 'static;
+
+    /// What to send, to which of the operator's endpoints; none for what this receiver need not know, which is not tried again.
+    /// An error is logged and counts as a try that failed.
+    fn render(cx: &Context<Self::Settings>, notice: &Notice) -> Result<Option<Request>, Error>;
+
+    /// Whether the receiver took it; by default any status 2xx says so. `body` holds what it answered, of a refusal at most 64 KiB.
+    fn accepted(_cx: &Context<Self::Settings>, head: &Head, _body: &str) -> bool {
+        head.is_success()
+    }
+}
+
+/// Exports a type that implements [`Notifier`] as the plugin.
 ///
 /// ```
-/// use serde::Deserialize;
-/// use serde_json::json;
-/// use sluice_sdk::{Context, Notice, Notifier, Request};
+/// use serde::Serialize;
+/// use sluice_sdk::{Context, Error, Notice, Notifier, Request};
 ///
-/// #[derive(Default, Deserialize)]
-/// #[serde(default, deny_unknown_fields)]
-/// struct Settings {
-///     room: String,
+/// #[derive(Serialize)]
+/// struct Page<'a> {
+///     summary: &'a str,
 /// }
 ///
 /// struct Pager;
 ///
 /// impl Notifier for Pager {
-///     type Settings = Settings;
+///     type Settings = ();
 ///
-///     fn render(cx: &Context<Settings>, notice: &Notice) -> Option<Request> {
-///         let page = json!({ "room": cx.settings.room, "words": notice.title, "once": notice.id });
-///         Request::post("/page").json(&page).ok()
+///     fn render(_: &Context<()>, notice: &Notice) -> Result<Option<Request>, Error> {
+///         Request::post("/page").json(&Page { summary: &notice.title }).map(Some)
 ///     }
 /// }
 ///
 /// sluice_sdk::notifier!(Pager);
 /// ```
-pub trait Notifier: 'static {
-    /// Settings of the plugin's configuration. `null` and `{}` are `Default`. What cannot be read is refused when the plugin is loaded.
-    type Settings: DeserializeOwned + Default + 'static;
-
-    /// What to send; none for what this receiver need not know. Called again at every try, with the same `id`.
-    fn render(cx: &Context<Self::Settings>, notice: &Notice) -> Option<Request>;
-
-    /// Whether the receiver took it: by default any status from 200 to 299. False is tried again later.
-    fn accepted(_: &Context<Self::Settings>, head: &Head, _body: &str) -> bool {
-        (200..300).contains(&head.status)
-    }
-}
-
-/// Makes a [`Notifier`] the plugin of this crate.
 #[macro_export]
 macro_rules! notifier {
     ($notifier:ty) => {
+        const _: fn() = || {
+            fn is_notifier<N: $crate::Notifier>() {}
+            is_notifier::<$notifier>();
+        };
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::export::ExportedNotifier<$notifier>;
@@ -54,12 +57,4 @@ macro_rules! notifier {
             $crate::bindings::notice::export_notifier!(Exported with_types_in $crate::bindings::notice);
         };
     };
-}
-
-impl Notice {
-    /// What it is about, by that name.
-    pub fn about(&self, name: &str) -> Option<&str> {
-        let about = self.about.iter().find(|field| field.name == name);
-        about.map(|field| field.value.as_str())
-    }
 }

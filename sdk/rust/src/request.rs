@@ -8,6 +8,10 @@ use crate::{Auth, Body, Error, Field, Framing, Method, Piece, Request};
 pub const DEFAULT_ENDPOINT: &str = "api";
 /// Auth scheme that a request asks for unless it names another: the secret `api_key` as a bearer token.
 pub const DEFAULT_SCHEME: &str = "bearer";
+/// Auth scheme that sends nothing but a signature: of Standard Webhooks, with the secret `signing_key`. Used by [`Request::signed`].
+pub const SIGNATURE: &str = "signature";
+/// Header of a signed request that names what is sent.
+const SIGNED_ID: &str = "webhook-id";
 
 impl Request {
     /// A POST to a path of the endpoint [`DEFAULT_ENDPOINT`], authorised by [`DEFAULT_SCHEME`], framed by content type.
@@ -61,6 +65,13 @@ impl Request {
     pub fn auth(mut self, scheme: impl Into<String>) -> Self {
         self.auth = Auth::Scheme(scheme.into());
         self
+    }
+
+    /// Signed by the host as Standard Webhooks has it, with the secret `signing_key`, once the request is final. `id` is the same for
+    /// the same thing at each try, so that its receiver knows it again. Without such a secret it is sent unsigned.
+    #[must_use]
+    pub fn signed(self, id: impl Into<String>) -> Self {
+        self.header(SIGNED_ID, id).auth(SIGNATURE)
     }
 
     /// No credential.

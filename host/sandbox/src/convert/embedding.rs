@@ -41,11 +41,6 @@ pub(crate) fn head(head: exchange::Head) -> http::Head {
     input::head(head)
 }
 
-/// The plugin's own no.
-pub(crate) fn refused(error: types::PluginError) -> CallError {
-    CallError::Refused(output::provider_error(error))
-}
-
 /// What came of it.
 pub(crate) fn embedded(embedded: embedding::Embedded) -> ours::Embedded {
     ours::Embedded { vectors: embedded.vectors, usage: Some(output::usage(embedded.usage)) }

@@ -7,6 +7,7 @@ use sluice_chat::exchange;
 use sluice_chat::request;
 
 use crate::answer::{Directive, Output};
+use crate::call::CallError;
 use crate::contract::{chat, http, provider, types};
 use crate::plain::plain;
 
@@ -27,6 +28,11 @@ pub(crate) fn output(output: provider::Output) -> (Output, usize) {
 /// A request of a plugin that has no answer to count it in.
 pub(crate) fn sent(request: http::Request) -> exchange::Request {
     Intake { bytes: 0 }.request(request)
+}
+
+/// The plugin's own no.
+pub(crate) fn refused(error: types::PluginError) -> CallError {
+    CallError::Refused(provider_error(error))
 }
 
 /// A plugin's failure; its detail cut and cleaned.

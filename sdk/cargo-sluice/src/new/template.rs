@@ -39,6 +39,15 @@ pub(super) const POLICY: Template = &[
     ("cases/rude/expect.jsonl", include_str!("../../template/policy/cases/rude/expect.jsonl")),
 ];
 
+/// A notifier that sends a small JSON body, with a test of it.
+pub(super) const NOTIFIER: Template = &[
+    ("Cargo.toml", include_str!("../../template/Cargo.toml.in")),
+    ("README.md", include_str!("../../template/notifier/README.md.in")),
+    (".gitignore", "/target\n"),
+    ("src/lib.rs", include_str!("../../template/notifier/lib.rs.in")),
+    ("tests/rendered.rs", include_str!("../../template/notifier/rendered.rs.in")),
+];
+
 /// What a plugin is called, in the spellings that its files need.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Names {

@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use super::{configure, context};
 use crate::{
     Error, Head, Notice, Notifier, Request,
-    bindings::{exports::sluice::plugin::lifecycle, notice::exports::sluice::plugin::notifier},
+    bindings::{
+        exports::sluice::plugin::lifecycle, notice::exports::sluice::plugin::notifier as contract,
+    },
 };
 
 /// The component that a notifier is exported as.
@@ -18,8 +20,8 @@ impl<N: Notifier> lifecycle::Guest for ExportedNotifier<N> {
     }
 }
 
-impl<N: Notifier> notifier::Guest for ExportedNotifier<N> {
-    fn render(notice: Notice) -> Option<Request> {
+impl<N: Notifier> contract::Guest for ExportedNotifier<N> {
+    fn render(notice: Notice) -> Result<Option<Request>, Error> {
         N::render(&context(), &notice)
     }
 
