@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::catalog::Route;
 use crate::clock;
+use crate::credentials::Choice;
 use crate::metrics::Answers;
 use crate::notices::{Notices, Telling};
 use crate::policies::Denied;
@@ -28,7 +29,7 @@ mod attempts;
 mod deadline;
 mod embedding;
 
-use attempts::{Attempts, Next, Remedy};
+use attempts::{Attempts, Next, Remedy, rest_after};
 use deadline::within;
 pub(crate) use embedding::{Passages, embed};
 
@@ -131,9 +132,11 @@ pub(crate) fn ask(
 ) -> impl Stream<Item = Heard> + Send + use<> {
     let total = patience.total;
     let meter = answers.begin(question.route.provider.name());
+    let credential = Choice::of(&question.route.credentials, Instant::now());
     let call = Call {
         attempts: Attempts::first(question.others.len()),
         question,
+        credential,
         upstream,
         patience,
         answers: answers.clone(),
@@ -149,6 +152,7 @@ pub(crate) fn ask(
 /// One answer under way: the plugin's instance and its open exchange.
 struct Call {
     question: Question,
+    credential: Choice,
     upstream: Upstream,
     patience: Patience,
     answers: Answers,
@@ -185,8 +189,11 @@ enum Advance {
 impl Call {
     /// Goes on until there is something to tell. What fails before anything was said is tried again, or another way.
     async fn go_on(&mut self) -> Result<Advance, AskError> {
-        if !self.spoke && matches!(self.state, State::Unasked) && !self.admits() {
-            return Ok(self.turn(ErrorKind::Overloaded));
+        if !self.spoke
+            && matches!(self.state, State::Unasked)
+            && let Some(because) = self.passed_over()
+        {
+            return Ok(self.turn(because));
         }
         loop {
             let error = match self.advance().await {
@@ -206,6 +213,9 @@ impl Call {
             }
             if self.spoke {
                 return Err(error);
+            }
+            if self.turn_key(&error) {
+                continue;
             }
             let remedy = if down { Remedy::OtherWay } else { Remedy::against(&error) };
             let next = self.attempts.after(remedy, rand::random());
@@ -227,10 +237,37 @@ impl Call {
         }
     }
 
-    /// Whether the way is worth a try. The last one always is.
-    fn admits(&mut self) -> bool {
-        self.question.route.breaker.admits(Instant::now())
-            || self.attempts.after(Remedy::OtherWay, 0.0) == Next::GiveUp
+    /// Why the way is not worth a try, if it is not. The last one always is.
+    fn passed_over(&mut self) -> Option<ErrorKind> {
+        let (route, now) = (&self.question.route, Instant::now());
+        let because = if route.credentials.all_rest(now) {
+            ErrorKind::QuotaExhausted
+        } else if !route.breaker.admits(now) {
+            ErrorKind::Overloaded
+        } else {
+            return None;
+        };
+        (self.attempts.after(Remedy::OtherWay, 0.0) == Next::OtherWay).then_some(because)
+    }
+
+    /// Takes another key of the same way, if it is the key that was refused and there is another.
+    fn turn_key(&mut self, error: &AskError) -> bool {
+        let Some(rest) = rest_after(error) else { return false };
+        let (route, refused) = (&self.question.route, self.credential.ordinal());
+        let turned = self.credential.turn(&route.credentials, rest, Instant::now());
+        if turned {
+            let provider = route.provider.name();
+            tracing::warn!(
+                provider,
+                refused,
+                ?rest,
+                error = error as &dyn Error,
+                "a key is refused, using another"
+            );
+            self.answers.turned_key(provider, error.kind());
+            (self.state, self.exchanges) = (State::Unasked, 0);
+        }
+        turned
     }
 
     /// Asks the next one from here on.
@@ -247,6 +284,7 @@ impl Call {
         }
         let limits = request.max_output_tokens.into_iter().chain(route.max_output_tokens);
         request.max_output_tokens = limits.min();
+        self.credential = Choice::of(&route.credentials, Instant::now());
         (self.state, self.exchanges) = (State::Unasked, 0);
         Advance::Turned(Arc::clone(route))
     }
@@ -306,7 +344,8 @@ impl Call {
                 }
                 let Question { route, blobs, .. } = &self.question;
                 let timeouts = &self.patience.exchange;
-                match self.upstream.exchange(&route.endpoints, request, blobs, timeouts).await {
+                let endpoints = self.credential.endpoints(&route.credentials);
+                match self.upstream.exchange(endpoints, request, blobs, timeouts).await {
                     Ok(response) => {
                         let head = response.head().clone();
                         answering.response = Some(response);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use sluice_chat::bill::Price;
 use sluice_chat::id::ModelId;
 use sluice_sandbox::Provider;
-use sluice_upstream::Endpoints;
 use sluice_wire::server::ModelOffer;
 use tokio::time::Instant;
 
 use crate::breaker::Breaker;
+use crate::credentials::Credentials;
 use crate::metrics::Source;
 
 /// How one model is reached.
@@ -23,8 +23,8 @@ pub(crate) struct Route {
     pub(crate) upstream_model: String,
     /// The plugin.
     pub(crate) provider: Provider,
-    /// Where the plugin's exchanges go.
-    pub(crate) endpoints: Arc<Endpoints>,
+    /// Where the plugin's exchanges go, with each of its keys.
+    pub(crate) credentials: Arc<Credentials>,
     /// Sent in front of each conversation.
     pub(crate) system_prompt: Option<String>,
     /// What its tokens cost, where anybody said.

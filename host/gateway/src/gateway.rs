@@ -208,7 +208,15 @@ impl Gateway {
                 (Limiter::Public, self.addresses.len()),
                 (Limiter::Failure, self.failures.len()),
             ],
+            resting: self.resting(),
         }
+    }
+
+    /// How many keys rest of each plugin that has several.
+    fn resting(&self) -> Vec<(String, usize)> {
+        let now = tokio::time::Instant::now();
+        let several = self.plugins.iter().filter(|(_, loaded)| loaded.credentials.count() > 1);
+        several.map(|(id, loaded)| (id.clone(), loaded.credentials.resting(now))).collect()
     }
 
     /// Forgets who was quiet long enough to be within every limit.

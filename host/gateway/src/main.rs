@@ -16,6 +16,7 @@ mod catalog;
 mod clock;
 mod command;
 mod connection;
+mod credentials;
 mod drain;
 mod every;
 mod fresh;

@@ -9,7 +9,8 @@ use sluice_upstream::{
     Credential, CredentialError, Destination, DestinationError, Endpoint, Endpoints,
 };
 
-use crate::settings::{OnFailure, Plugin, Source};
+use crate::credentials::Credentials;
+use crate::settings::{OnFailure, Plugin, Secret, Source};
 
 /// The secret that every scheme sends.
 const KEY_SECRET: &str = "api_key";
@@ -27,8 +28,8 @@ const KEY_HEADERS: [&str; 2] = ["x-api-key", "api-key"];
 pub(crate) struct Loaded {
     /// The checked component.
     pub(crate) plugin: Component,
-    /// Where its exchanges go.
-    pub(crate) endpoints: Arc<Endpoints>,
+    /// Where its exchanges go, with each of its keys.
+    pub(crate) credentials: Arc<Credentials>,
     /// What becomes of what it cannot judge.
     pub(crate) on_failure: OnFailure,
 }
@@ -126,13 +127,21 @@ pub(crate) async fn load(
         .load_plugin(&plugin.id, &bytes, pin.as_ref(), limits, &settings)
         .await
         .map_err(|source| PluginError::Refused { id: plugin.id.clone(), source })?;
-    let endpoints = Arc::new(endpoints(plugin)?);
-    Ok(Loaded { plugin: component, endpoints, on_failure: plugin.on_failure })
+    let credentials = Arc::new(credentials(plugin)?);
+    Ok(Loaded { plugin: component, credentials, on_failure: plugin.on_failure })
+}
+
+/// Where the plugin may go with each of its keys.
+fn credentials(plugin: &Plugin) -> Result<Credentials, PluginError> {
+    let mut keys = plugin.secrets.get(KEY_SECRET).into_iter().flatten();
+    let first = endpoints(plugin, keys.next())?;
+    let others = keys.map(|key| endpoints(plugin, Some(key))).collect::<Result<_, _>>()?;
+    Ok(Credentials::new(first, others))
 }
 
 /// Where the plugin may go, and what is added on the way.
-fn endpoints(plugin: &Plugin) -> Result<Endpoints, PluginError> {
-    let credentials = credentials(plugin)?;
+fn endpoints(plugin: &Plugin, key: Option<&Secret>) -> Result<Endpoints, PluginError> {
+    let credentials = schemes(plugin, key)?;
     let mut endpoints = BTreeMap::new();
     for (name, url) in &plugin.endpoints {
         let destination = Destination::parse(url.as_str()).map_err(|source| {
@@ -144,10 +153,14 @@ fn endpoints(plugin: &Plugin) -> Result<Endpoints, PluginError> {
 }
 
 /// Every way there is to use the plugin's secrets; which one is used the plugin says. Without its secret each adds nothing.
-fn credentials(plugin: &Plugin) -> Result<BTreeMap<String, Option<Credential>>, PluginError> {
+fn schemes(
+    plugin: &Plugin,
+    key: Option<&Secret>,
+) -> Result<BTreeMap<String, Option<Credential>>, PluginError> {
     type Make = fn(&str, &str) -> Result<Credential, CredentialError>;
+    let signing = plugin.secrets.get(SIGNING_SECRET).and_then(|keys| keys.first());
     let add = |scheme: &str, secret: &'static str, make: Make| {
-        let key = plugin.secrets.get(secret);
+        let key = if secret == SIGNING_SECRET { signing } else { key };
         let made = key.map(|key| make(scheme, key.expose())).transpose();
         let made =
             made.map_err(|source| PluginError::Secret { id: plugin.id.clone(), secret, source })?;

@@ -108,7 +108,7 @@ pub(crate) fn routes_of(
     loaded: &BTreeMap<String, Loaded>,
 ) -> Result<Vec<Arc<Route>>, PluginError> {
     let route = |model: Model| {
-        let Loaded { plugin, endpoints, .. } = loaded.get(&model.plugin)?.clone();
+        let Loaded { plugin, credentials, .. } = loaded.get(&model.plugin)?.clone();
         let Component::Provider(provider) = plugin else {
             let cannot = "a model is to be answered by it, and it does not answer";
             return Some(Err(PluginError::OtherKind { id: model.plugin, cannot }));
@@ -118,7 +118,7 @@ pub(crate) fn routes_of(
             name: model.name,
             upstream_model: model.upstream,
             provider,
-            endpoints,
+            credentials,
             system_prompt: model.system_prompt,
             price: model.price,
             max_output_tokens: model.max_output_tokens,
@@ -333,12 +333,12 @@ fn notices(
         );
     }
     for id in events.help_request.iter().chain(&events.alarm).filter(|id| *id != MAIL) {
-        let Some(Loaded { plugin, endpoints, .. }) = loaded.get(id) else { continue };
+        let Some(Loaded { plugin, credentials, .. }) = loaded.get(id) else { continue };
         let Component::Notifier(notifier) = plugin else {
             let cannot = "it is in notify.on, and it does not tell anybody";
             return Err(NoNotices::Plugin(PluginError::OtherKind { id: id.clone(), cannot }));
         };
-        let (notifier, endpoints) = (notifier.clone(), Arc::clone(endpoints));
+        let (notifier, endpoints) = (notifier.clone(), Arc::clone(credentials.first()));
         let upstream = upstream.clone();
         channels.insert(id.clone(), Channel::Plugin { notifier, endpoints, upstream });
     }

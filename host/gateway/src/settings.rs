@@ -251,8 +251,8 @@ pub(crate) struct Plugin {
     pub(crate) settings: serde_json::Value,
     /// Hosts it may reach, each https or a private host.
     pub(crate) endpoints: BTreeMap<String, Url>,
-    /// What is added to its calls; none of them empty. Empty when the plugin is switched off.
-    pub(crate) secrets: BTreeMap<String, Secret>,
+    /// What is added to its calls; none of them empty, and at least one of each name. Empty when the plugin is switched off.
+    pub(crate) secrets: BTreeMap<String, Vec<Secret>>,
     /// Whether it is loaded.
     pub(crate) enabled: bool,
     /// What it may do beyond what any plugin may.

@@ -12,6 +12,7 @@ mod canary;
 mod cancel;
 mod closing;
 mod cost;
+mod credentials;
 mod crowd;
 mod devices;
 mod disk;

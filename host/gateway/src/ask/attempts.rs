@@ -17,6 +17,39 @@ const WAIT: Duration = Duration::from_millis(250);
 /// Longest wait that an upstream may ask for and get: beyond it another way is better, or an honest failure.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a key rests that was refused for itself or for its quota: neither passes soon.
+const REST: Duration = Duration::from_mins(10);
+/// How long a key rests that was used too often, where the upstream names no time.
+const SHORT_REST: Duration = Duration::from_secs(30);
+
+/// How long the key should rest that was used, if what failed is about the key: another may be taken.
+pub(super) fn rest_after(error: &AskError) -> Option<Duration> {
+    let AskError::Provider(told) = error else { return None };
+    match (told.kind, told.retry) {
+        (
+            ErrorKind::RateLimited | ErrorKind::QuotaExhausted | ErrorKind::Authentication,
+            RetryHint::AfterMs(ms),
+        ) => Some(Duration::from_millis(ms.into())),
+        (ErrorKind::RateLimited, RetryHint::Never) => Some(SHORT_REST),
+        (ErrorKind::QuotaExhausted | ErrorKind::Authentication, RetryHint::Never)
+        | (_, RetryHint::OtherCredential) => Some(REST),
+        (
+            ErrorKind::InvalidRequest
+            | ErrorKind::Permission
+            | ErrorKind::NotFound
+            | ErrorKind::ContextTooLong
+            | ErrorKind::ContentBlocked
+            | ErrorKind::Overloaded
+            | ErrorKind::Timeout
+            | ErrorKind::Protocol
+            | ErrorKind::Unsupported
+            | ErrorKind::Cancelled
+            | ErrorKind::Other,
+            RetryHint::Never | RetryHint::AfterMs(_),
+        ) => None,
+    }
+}
+
 /// What a failure says about trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
@@ -171,6 +204,17 @@ mod tests {
         let mut attempts = Attempts::first(1);
         assert_eq!(attempts.after(remedy, 0.0), Next::OtherWay);
         assert_eq!(attempts.after(remedy, 0.0), Next::GiveUp);
+    }
+
+    #[test]
+    fn a_key_rests_as_long_as_the_upstream_says_and_only_for_what_is_its_own() {
+        let rest = |kind, retry| rest_after(&told(kind, retry));
+        let week = RetryHint::AfterMs(604_800_000);
+        assert_eq!(rest(ErrorKind::RateLimited, week), Some(Duration::from_hours(168)));
+        assert_eq!(rest(ErrorKind::QuotaExhausted, RetryHint::OtherCredential), Some(REST));
+        assert_eq!(rest(ErrorKind::Authentication, RetryHint::Never), Some(REST));
+        assert_eq!(rest(ErrorKind::Overloaded, RetryHint::AfterMs(1)), None);
+        assert_eq!(rest(ErrorKind::InvalidRequest, RetryHint::Never), None);
     }
 
     #[test]

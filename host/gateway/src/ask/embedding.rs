@@ -12,10 +12,11 @@ use sluice_sandbox::CallError;
 use sluice_upstream::{Blobs, Upstream};
 use tokio::time::{Instant, timeout};
 
-use super::attempts::{Attempts, Next, Remedy};
+use super::attempts::{Attempts, Next, Remedy, rest_after};
 use super::{AskError, Patience};
 use crate::catalog::Route;
 use crate::clock;
+use crate::credentials::Choice;
 use crate::metrics::Answers;
 use crate::notices::{Notices, Telling};
 
@@ -79,8 +80,9 @@ impl Passages {
     /// Tries until it worked, or another try would not help.
     async fn until_it_stands(&self, request: &EmbeddingRequest) -> Result<Embedded, AskError> {
         let (route, mut attempts) = (&self.route, Attempts::first(0));
+        let mut credential = Choice::of(&route.credentials, Instant::now());
         loop {
-            let error = match self.once(request).await {
+            let error = match self.once(request, &credential).await {
                 Ok(embedded) => {
                     route.breaker.worked();
                     return Ok(embedded);
@@ -90,6 +92,12 @@ impl Passages {
             if Remedy::blames_upstream(&error) && route.breaker.failed(Instant::now()) {
                 self.notices.alarm(Telling::provider_down(&route.id, route.provider.name()));
                 return Err(error);
+            }
+            if let Some(rest) = rest_after(&error)
+                && credential.turn(&route.credentials, rest, Instant::now())
+            {
+                self.answers.turned_key(route.provider.name(), error.kind());
+                continue;
             }
             match attempts.after(Remedy::against(&error), rand::random()) {
                 Next::GiveUp | Next::OtherWay => return Err(error),
@@ -103,8 +111,13 @@ impl Passages {
         }
     }
 
-    async fn once(&self, request: &EmbeddingRequest) -> Result<Embedded, AskError> {
-        let Route { provider, endpoints, .. } = &*self.route;
+    async fn once(
+        &self,
+        request: &EmbeddingRequest,
+        credential: &Choice,
+    ) -> Result<Embedded, AskError> {
+        let Route { provider, credentials, .. } = &*self.route;
+        let endpoints = credential.endpoints(credentials);
         let asked = provider.ask_embedding(request, clock::now(), rand::random());
         let exchange = asked.await.map_err(plugin_failed)?;
         let (blobs, timeouts) = (Blobs::default(), &self.patience.exchange);

@@ -31,6 +31,7 @@ pub(crate) struct Answers {
     running: Gauge,
     tries: Family<Provider, Counter>,
     turns: Family<Turned, Counter>,
+    key_turns: Family<Turned, Counter>,
 }
 
 impl Answers {
@@ -48,6 +49,7 @@ impl Answers {
             running: Gauge::default(),
             tries: Family::default(),
             turns: Family::default(),
+            key_turns: Family::default(),
         };
         registry.register(
             "chatbox_llm_requests",
@@ -95,7 +97,18 @@ impl Answers {
             "Answers that another model gave instead, by whom it was instead of and why.",
             answers.turns.clone(),
         );
+        registry.register(
+            "sluice_credential_turns",
+            "Keys of a provider that were refused and left for another, by why.",
+            answers.key_turns.clone(),
+        );
         answers
+    }
+
+    /// A key of a provider was refused, and another is used.
+    pub(crate) fn turned_key(&self, provider: &str, because: ErrorKind) {
+        let turned = Turned { provider: provider.to_owned(), reason: because.as_str() };
+        self.key_turns.get_or_create(&turned).inc();
     }
 
     /// A provider is asked once more.

@@ -4,7 +4,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::label::{Limited, Limiter};
+use super::label::{Limited, Limiter, Provider};
 
 /// What the parts of the gateway hold at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +27,8 @@ pub(crate) struct Seen {
     pub(crate) degraded: bool,
     /// Keys that each limiter remembers.
     pub(crate) limiter_keys: Vec<(Limiter, usize)>,
+    /// Keys that rest, by the id of their plugin.
+    pub(crate) resting: Vec<(String, usize)>,
 }
 
 /// The gauges for it.
@@ -41,6 +43,7 @@ pub(crate) struct Levels {
     exchanges: Gauge,
     degraded: Gauge,
     limiter_keys: Family<Limited, Gauge>,
+    resting: Family<Provider, Gauge>,
 }
 
 impl Levels {
@@ -55,6 +58,7 @@ impl Levels {
             exchanges: Gauge::default(),
             degraded: Gauge::default(),
             limiter_keys: Family::default(),
+            resting: Family::default(),
         };
         let gauges = [
             (
@@ -88,6 +92,11 @@ impl Levels {
             "Users or addresses that a limiter remembers.",
             levels.limiter_keys.clone(),
         );
+        registry.register(
+            "sluice_credentials_resting",
+            "Keys of a provider that were refused and are not used for a while.",
+            levels.resting.clone(),
+        );
         levels
     }
 
@@ -102,6 +111,7 @@ impl Levels {
             exchanges,
             degraded,
             limiter_keys,
+            resting,
         } = seen;
         let set = |gauge: &Gauge, count: usize| {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -114,6 +124,10 @@ impl Levels {
         set(&self.instances, *instances);
         set(&self.exchanges, *exchanges);
         set(&self.degraded, usize::from(*degraded));
+        for (provider, keys) in resting {
+            let provider = Provider { provider: provider.clone() };
+            set(&self.resting.get_or_create(&provider), *keys);
+        }
         for (limiter, keys) in limiter_keys {
             set(&self.limiter_keys.get_or_create(&Limited { limiter: *limiter }), *keys);
         }

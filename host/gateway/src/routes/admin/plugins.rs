@@ -5,8 +5,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use sluice_sandbox::{Hook, Plugin};
+use tokio::time::Instant;
 
 use super::{Operator, Shared};
+use crate::plugins::Loaded;
 use crate::policies::State as Asked;
 
 /// The route of this resource.
@@ -36,6 +38,8 @@ enum Kind {
     Provider {
         /// What it answers for.
         models: Vec<Answering>,
+        /// Its keys, in the order in which they are used; the same place without one counts as one.
+        keys: Keys,
     },
     Notifier {},
     Policy {
@@ -51,6 +55,13 @@ enum Kind {
 }
 
 #[derive(Debug, Serialize)]
+struct Keys {
+    count: usize,
+    /// Refused, and not used for a while.
+    resting: usize,
+}
+
+#[derive(Debug, Serialize)]
 struct Answering {
     id: String,
     /// `asked`, or `down` while its upstream failed too often in a row.
@@ -59,14 +70,15 @@ struct Answering {
 
 async fn list(State(gateway): State<Shared>, _: Operator) -> Json<List> {
     let (chain, catalog) = (gateway.means.policies.chain(), gateway.means.catalog.load());
-    let kind = |id: &str, plugin: &Plugin| match plugin {
+    let kind = |id: &str, Loaded { plugin, credentials, .. }: &Loaded| match plugin {
         Plugin::Provider(_) => {
             let own = catalog.routes().filter(|route| route.provider.name() == id);
             let models = own.map(|route| Answering {
                 id: route.id.to_string(),
                 state: if route.is_down() { "down" } else { "asked" },
             });
-            Kind::Provider { models: models.collect() }
+            let (count, resting) = (credentials.count(), credentials.resting(Instant::now()));
+            Kind::Provider { models: models.collect(), keys: Keys { count, resting } }
         }
         Plugin::Notifier(_) => Kind::Notifier {},
         Plugin::Policy(policy) => {
@@ -83,11 +95,11 @@ async fn list(State(gateway): State<Shared>, _: Operator) -> Json<List> {
             }
         }
     };
-    let entry = |(id, loaded): (&String, &crate::plugins::Loaded)| Entry {
+    let entry = |(id, loaded): (&String, &Loaded)| Entry {
         id: id.clone(),
         contract: loaded.plugin.contract().to_string(),
         sha256: loaded.plugin.digest().to_string(),
-        kind: kind(id, &loaded.plugin),
+        kind: kind(id, loaded),
     };
     let plugins: Vec<Entry> = gateway.plugins.iter().map(entry).collect();
     Json(List { count: plugins.len(), plugins })

@@ -16,6 +16,10 @@ use crate::settings::{Grants, OnFailure, Plugin, Source};
 
 /// The endpoint that bundled providers ask.
 const ENDPOINT: &str = "api";
+/// The secret there may be several of: one is used when the one before it is refused.
+const MANY: &str = "api_key";
+/// Most of them.
+const MOST_KEYS: usize = 16;
 
 /// The plugins that were read, and which ids were named at all.
 #[derive(Default)]
@@ -68,10 +72,10 @@ fn one(
     let settings = fields
         .get("settings", findings, |raw| raw.object().map_err(type_wrong))
         .unwrap_or_else(|| serde_json::json!({}));
-    let endpoints = named(fields, "endpoints", findings, address);
+    let endpoints = named(fields, "endpoints", findings, |_, raw| address(raw));
     // The variables and files of a plugin that is switched off need not exist.
     let secrets = if enabled {
-        named(fields, "secrets", findings, |raw| secret(raw, vault))
+        named(fields, "secrets", findings, |name, raw| secrets(name, raw, vault))
     } else {
         BTreeMap::new()
     };
@@ -115,14 +119,16 @@ fn named<T>(
     fields: &Fields<'_>,
     table: &str,
     findings: &mut Findings,
-    read: impl Fn(Raw<'_>) -> Result<T, String>,
+    read: impl Fn(&str, Raw<'_>) -> Result<T, String>,
 ) -> BTreeMap<String, T> {
     let mut taken = BTreeMap::new();
     for name in fields.names(table, findings) {
         if !is_name(&name) {
             let wrong = format!("has the name {}", quoted(&name));
             findings.problem(fields.wrong(table, wrong).accepted(NAME_ACCEPTED));
-        } else if let Some(value) = fields.required(&format!("{table}.{name}"), findings, &read) {
+        } else if let Some(value) =
+            fields.required(&format!("{table}.{name}"), findings, |raw| read(&name, raw))
+        {
             taken.insert(name, value);
         }
     }
@@ -185,9 +191,27 @@ pub(super) fn address(raw: Raw<'_>) -> Result<url::Url, String> {
     endpoint::parse(text).map_err(|error| error.to_string())
 }
 
+/// Follows a secret to its place, or each of a list of keys.
+fn secrets(name: &str, raw: Raw<'_>, vault: &Vault<'_>) -> Result<Vec<Secret>, String> {
+    if !raw.is_list() {
+        return Ok(vec![secret(raw, vault)?]);
+    }
+    if name != MANY {
+        return Err(format!("is a list, which only {MANY} may be"));
+    }
+    let written = raw.words().map_err(type_wrong)?;
+    if !(1..=MOST_KEYS).contains(&written.len()) {
+        return Err(format!("has {} entries and not 1 to {MOST_KEYS}", written.len()));
+    }
+    written.into_iter().map(|text| opened(text, vault)).collect()
+}
+
 /// Follows a secret to its place.
 pub(super) fn secret(raw: Raw<'_>, vault: &Vault<'_>) -> Result<Secret, String> {
-    let text = raw.text().map_err(type_wrong)?;
+    opened(raw.text().map_err(type_wrong)?, vault)
+}
+
+fn opened(text: &str, vault: &Vault<'_>) -> Result<Secret, String> {
     let found = vault.open(text).map_err(|locked| locked.to_string())?;
     found.ok_or_else(|| "is empty".into())
 }

@@ -157,7 +157,7 @@ fn assemble(id: &str, kind: String, endpoint: Option<Url>, api_key: Option<Secre
         sha256: None,
         settings: serde_json::json!({}),
         endpoints: endpoint.map(|url| ("api".into(), url)).into_iter().collect(),
-        secrets: api_key.map(|secret| ("api_key".into(), secret)).into_iter().collect(),
+        secrets: api_key.map(|secret| ("api_key".into(), vec![secret])).into_iter().collect(),
         enabled: true,
         grants: Grants::default(),
         on_failure: OnFailure::default(),

@@ -67,8 +67,8 @@ pub(in crate::settings) const PLUGIN_FIELDS: &[Field] = &[
     ),
     field(
         "secrets.NAME",
-        r#""env:VAR", "file:PATH" or the secret itself"#,
-        "Added to the plugin's calls by the gateway. The plugin never sees it.",
+        r#""env:VAR", "file:PATH" or the secret itself; for api_key, in a file, also a list of 1 to 16 of these"#,
+        "Added to the plugin's calls by the gateway. The plugin never sees it. Of several keys one is used until the vendor refuses it for its quota, its rate or itself; then the next one is, and it rests.",
     ),
     field(
         "limits",

@@ -73,7 +73,7 @@ upstream = \"big\"
     assert_eq!(settings.telemetry.log_format, LogFormat::Json);
     let [main, off] = settings.plugins.as_slice() else { panic!("two plugins") };
     assert_eq!(main.sha256, Some([0x0F; 32]));
-    assert_eq!(main.secrets["api_key"].expose(), "1234567890123456");
+    assert_eq!(main.secrets["api_key"][0].expose(), "1234567890123456");
     assert_eq!(
         main.settings,
         serde_json::json!({ "depth": 3, "date": "2024-01-01", "list": [1.5, true] })

@@ -29,7 +29,7 @@ fn a_secret_and_a_provider_are_a_whole_configuration() {
     assert_eq!(plugin.id, "provider-1");
     assert_eq!(plugin.source, Source::Bundled("openai".into()));
     assert_eq!(plugin.endpoints["api"].as_str(), "https://api.openai.com/v1");
-    assert_eq!(plugin.secrets["api_key"].expose(), "sk-1234567890123456");
+    assert_eq!(plugin.secrets["api_key"][0].expose(), "sk-1234567890123456");
     let [model] = settings.models.as_slice() else { panic!("{settings:?}") };
     assert_eq!(model.id.as_str(), "model-1");
     assert_eq!(

@@ -134,7 +134,7 @@ fn text_that_looks_like_something_else_stays_text() {
     for text in ["1234567890123456", "true", "[a]", "\"quoted\""] {
         assert_eq!(with("SLUICE_AUTH__ISSUER", text).auth.issuer.as_deref(), Some(text));
         let settings = with("SLUICE_PLUGINS__ECHO__SECRETS__KEY", text);
-        assert_eq!(settings.plugins[0].secrets["key"].expose(), text);
+        assert_eq!(settings.plugins[0].secrets["key"][0].expose(), text);
     }
 }
 

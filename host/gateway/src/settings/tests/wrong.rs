@@ -179,6 +179,18 @@ fn one_wrong_thing_is_one_problem() {
             "plugins.x.secrets.key (c.toml:3): is required",
         ),
         (
+            "[plugins.x]\nsource = \"bundled:echo\"\nsecrets.other = [\"a-key\"]",
+            "plugins.x.secrets.other (c.toml:3): is a list, which only api_key may be",
+        ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\nsecrets.api_key = [\"a-key\", \"env:NOT_SET\"]",
+            "plugins.x.secrets.api_key (c.toml:3): names the variable NOT_SET, which is not set",
+        ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\nsecrets.api_key = []",
+            "plugins.x.secrets.api_key (c.toml:3): has 0 entries and not 1 to 16",
+        ),
+        (
             "[plugins.x]\nsource = \"bundled:echo\"\non_failure = \"maybe\"",
             "plugins.x.on_failure (c.toml:3): \"maybe\" is unknown",
         ),
