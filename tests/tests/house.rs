@@ -267,3 +267,33 @@ fn the_chat_page_stays_small() {
 
     assert!((1..=300).contains(&lines), "{lines} lines");
 }
+
+/// Lines of a plugin's own code: neither blank nor a comment, without tests.
+fn own_lines(plugin: &str) -> usize {
+    let sources = format!("plugins/{plugin}/src/");
+    let files = files();
+    let own = files.iter().filter(|(path, _)| {
+        path.starts_with(&sources) && is_rust(path) && !path.ends_with("/tests.rs")
+    });
+    own.map(|(_, text)| lines_of_code(text)).sum()
+}
+
+/// Tests stand at the bottom of a file.
+fn lines_of_code(text: &str) -> usize {
+    let lines = text.lines().map(str::trim).take_while(|line| *line != "#[cfg(test)]");
+    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+}
+
+#[test]
+fn a_plugin_says_only_what_its_vendor_has_alone() {
+    let text = "//! Head.\n\nfn one() {\n    // Why.\n}\n\n#[cfg(test)]\nmod tests {\n}\n";
+    assert_eq!(lines_of_code(text), 2, "comments, blank lines and tests do not count");
+
+    for (plugin, most) in [("openai", 400), ("anthropic", 350), ("dify", 350), ("ollama", 350)] {
+        let lines = own_lines(plugin);
+        assert!(
+            (1..=most).contains(&lines),
+            "plugins/{plugin} has {lines} lines of its own code, {most} at most: what another vendor does too belongs to sdk/rust"
+        );
+    }
+}

@@ -8,13 +8,10 @@ mod request;
 mod settings;
 mod shape;
 
-use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Head, Provider, Request};
+use sluice_sdk::{AuthScheme, ChatRequest, Context, Error, Events, Flow, Frame, Provider, Request};
 
+use crate::reply::Reply;
 pub use crate::settings::Settings;
-use crate::{reply::Reply, shape::Told};
-
-/// Name of the auth scheme: the key as it is, in a header of its own.
-const SCHEME: &str = "x-api-key";
 
 /// One answer of Anthropic's.
 #[derive(Debug, Default)]
@@ -27,14 +24,12 @@ impl Provider for Anthropic {
 
     fn request(&mut self, cx: &Context<Settings>, chat: &ChatRequest) -> Result<Request, Error> {
         let settings = &cx.settings;
-        let request = Request::post("/messages")
-            .auth(SCHEME)
+        let beta = Some(settings.beta.join(",")).filter(|beta| !beta.is_empty());
+        Ok(Request::post("/messages")
+            .auth(AuthScheme::XApiKey)
             .header("anthropic-version", &settings.version)
-            .body(request::body(settings, chat)?);
-        if settings.beta.is_empty() {
-            return Ok(request);
-        }
-        Ok(request.header("anthropic-beta", settings.beta.join(",")))
+            .optional_header("anthropic-beta", beta)
+            .body(request::body(settings, chat)?))
     }
 
     fn frame(
@@ -43,14 +38,7 @@ impl Provider for Anthropic {
         frame: &Frame,
         events: &mut Events,
     ) -> Result<Flow, Error> {
-        if frame.data.trim().is_empty() {
-            return Ok(Flow::More);
-        }
-        self.reply.take(frame.json::<Told>()?, events)
-    }
-
-    fn failure(&mut self, cx: &Context<Settings>, head: &Head, body: &str) -> Error {
-        Error::told_by_response(head, body, cx.now_ms)
+        frame.told()?.map_or(Ok(Flow::More), |told| self.reply.take(told, events))
     }
 }
 

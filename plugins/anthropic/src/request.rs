@@ -1,8 +1,7 @@
 //! The body that asks for a message.
 
 use sluice_sdk::{
-    Body, ChatRequest, Error, Extra, FunctionDef, JsonArray, JsonBody, JsonObject, OutputFormat,
-    ToolChoice, ToolDef,
+    Body, ChatRequest, Error, Extra, FunctionDef, JsonBody, JsonObject, OutputFormat, ToolChoice,
 };
 
 use crate::{message, settings::Settings};
@@ -18,50 +17,37 @@ pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Erro
     JsonBody::object(|o| {
         o.field("model", &chat.model);
         o.field("max_tokens", &chat.max_output_tokens.unwrap_or(settings.max_tokens));
-        message::system(o, &chat.messages);
-        message::conversation(o, &chat.messages);
+        message::system(o, chat);
+        message::conversation(o, chat);
+        o.tools("tools", &chat.tools, function);
         if !chat.tools.is_empty() {
-            o.array("tools", |a| chat.tools.iter().for_each(|offered| tool(a, offered)));
             tool_choice(o, chat);
         }
         o.optional("temperature", chat.temperature);
         o.optional("top_p", chat.top_p);
-        if !chat.stop.is_empty() {
-            o.field("stop_sequences", &chat.stop);
-        }
+        o.list("stop_sequences", &chat.stop);
         format(o, &chat.format);
         if let Some(user) = &chat.user {
             o.object("metadata", |o| o.field("user_id", user));
         }
         o.field("stream", &chat.stream);
-        let theirs: Vec<Extra> =
-            chat.extras.iter().filter(|extra| is_theirs(extra)).cloned().collect();
-        o.extras(&theirs);
+        o.extras(chat.extras_but(&NOT_THEIRS).filter(|extra| !means_nothing(extra)));
     })
 }
 
-fn is_theirs(extra: &Extra) -> bool {
-    let means_nothing = || extra.value.trim().parse() == Ok(0.0_f64);
-    let key = extra.key.as_str();
-    !(NOT_THEIRS.contains(&key) || PENALTIES.contains(&key) && means_nothing())
+fn means_nothing(extra: &Extra) -> bool {
+    PENALTIES.contains(&extra.key.as_str()) && extra.value.trim().parse() == Ok(0.0_f64)
 }
 
-fn tool(a: &mut JsonArray<'_>, offered: &ToolDef) {
-    match offered {
-        ToolDef::Function(FunctionDef { name, description, parameters, extras }) => a.object(|o| {
-            o.field("name", name);
-            o.optional("description", description.as_deref());
-            let nothing = r#"{"type":"object","properties":{}}"#;
-            o.json("input_schema", if parameters.is_empty() { nothing } else { parameters });
-            o.extras(extras);
-        }),
-        ToolDef::Vendor(json) => a.json("tools", json),
-    }
+fn function(o: &mut JsonObject<'_>, function: &FunctionDef) {
+    o.field("name", &function.name);
+    o.optional("description", function.description.as_deref());
+    o.json("input_schema", function.schema());
+    o.extras(&function.extras);
 }
 
 fn tool_choice(o: &mut JsonObject<'_>, chat: &ChatRequest) {
-    let parallel = chat.extras.iter().find(|extra| extra.key == "parallel_tool_calls");
-    let one_at_a_time = parallel.is_some_and(|extra| extra.value.trim() == "false");
+    let one_at_a_time = chat.extra("parallel_tool_calls") == Some("false");
     let (kind, name) = match &chat.tool_choice {
         ToolChoice::Auto if !one_at_a_time => return,
         ToolChoice::Auto => ("auto", None),

@@ -7,11 +7,9 @@ mod reply;
 mod request;
 mod settings;
 
-use sluice_sdk::{
-    ChatRequest, Context, Error, Events, Flow, Frame, Framing, Head, Provider, Request,
-};
+use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Framing, Provider, Request};
 
-use crate::reply::{Reply, Told};
+use crate::reply::Reply;
 pub use crate::settings::Settings;
 
 /// One answer of an app.
@@ -35,15 +33,7 @@ impl Provider for Dify {
         events: &mut Events,
     ) -> Result<Flow, Error> {
         // Pings are an event name without data.
-        if frame.data.trim().is_empty() {
-            return Ok(Flow::More);
-        }
-        let told: Told = frame.json()?;
-        self.reply.take(told, &frame.data, events)
-    }
-
-    fn failure(&mut self, cx: &Context<Settings>, head: &Head, body: &str) -> Error {
-        Error::told_by_response(head, body, cx.now_ms)
+        frame.told()?.map_or(Ok(Flow::More), |told| self.reply.take(told, &frame.data, events))
     }
 }
 

@@ -40,7 +40,6 @@ struct Run {
 /// One answer so far.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
-    has_ids: bool,
     /// Set once the answer was said not to be the answer.
     replaced: bool,
     stopped: bool,
@@ -54,7 +53,11 @@ impl Reply {
         text: &str,
         events: &mut Events,
     ) -> Result<Flow, Error> {
-        self.note_ids(&told, events);
+        // Both come together, with every event once the conversation has begun.
+        if let Some(conversation) = told.conversation_id.filter(|id| !id.is_empty()) {
+            events.request_id(told.message_id.unwrap_or_default());
+            events.conversation_id(conversation);
+        }
         match told.event.as_str() {
             "message" | "agent_message" => events.text(told.answer.unwrap_or_default()),
             "message_end" => {
@@ -85,21 +88,10 @@ impl Reply {
         Ok(Flow::More)
     }
 
-    fn note_ids(&mut self, told: &Told, events: &mut Events) {
-        let given = |id: &Option<String>| id.clone().filter(|id| !id.is_empty());
-        if let (Some(conversation), false) = (given(&told.conversation_id), self.has_ids) {
-            self.has_ids = true;
-            if let Some(message) = given(&told.message_id) {
-                events.request_id(message);
-            }
-            events.conversation_id(conversation);
-        }
-    }
-
     fn account(metadata: Option<Metadata>, events: &mut Events) {
         let Some(Metadata { usage, retriever_resources }) = metadata else { return };
         if let Some(sources) = retriever_resources.filter(|sources| sources.get(0).is_some()) {
-            events.other("retriever_resources", sources.to_string());
+            events.other_value("retriever_resources", &sources);
         }
         if let Some(cost) = usage {
             let usage = Usage::tokens(cost.prompt_tokens, cost.completion_tokens);

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 use sluice_sdk::{
-    BlobRef, Body, ChatRequest, Content, Error, Extra, JsonArray, JsonBody, Message, OutputFormat,
-    Role,
+    BlobRef, Body, ChatRequest, Error, JsonBody, JsonObject, Message, OutputFormat, Role,
 };
 
 use crate::settings::Settings;
@@ -36,12 +35,9 @@ pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Erro
         o.field("response_mode", "streaming");
         o.field("user", chat.user.as_deref().unwrap_or(NOBODY));
         o.optional("conversation_id", conversation);
-        let files: Vec<(&str, &BlobRef)> = asked.parts.iter().filter_map(file).collect();
-        if !files.is_empty() {
-            o.array("files", |a| files.iter().for_each(|(kind, blob)| attach(a, kind, blob)));
-        }
-        let theirs = chat.extras.iter().filter(|extra| !OURS.contains(&extra.key.as_str()));
-        o.extras(&theirs.cloned().collect::<Vec<Extra>>());
+        let files = asked.parts.iter().filter_map(|part| part.content.blob());
+        o.objects("files", files, |o, (kind, blob)| attach(o, kind, blob));
+        o.extras(chat.extras_but(&OURS));
     })
 }
 
@@ -64,8 +60,8 @@ fn inputs(
     instructions: &str,
 ) -> Result<Map<String, Value>, Error> {
     let mut inputs = settings.inputs.clone();
-    if let Some(theirs) = chat.extras.iter().find(|extra| extra.key == "inputs") {
-        let theirs: Map<String, Value> = serde_json::from_str(&theirs.value)
+    if let Some(theirs) = chat.extra("inputs") {
+        let theirs: Map<String, Value> = serde_json::from_str(theirs)
             .map_err(|_| Error::invalid_request("`inputs` is no object"))?;
         inputs.extend(theirs);
     }
@@ -76,17 +72,13 @@ fn inputs(
 }
 
 fn instructions(chat: &ChatRequest) -> String {
-    let told = chat.messages.iter().filter(|message| is_instruction(message));
+    let told = chat.messages.iter().filter(|message| message.role.instructs());
     told.map(|message| message.text() + "\n\n").collect()
-}
-
-fn is_instruction(message: &Message) -> bool {
-    matches!(message.role, Role::System | Role::Developer)
 }
 
 /// What was said before, for an app that has not heard it.
 fn transcript(earlier: &[Message]) -> String {
-    let said = earlier.iter().filter(|message| !is_instruction(message));
+    let said = earlier.iter().filter(|message| !message.role.instructs());
     let lines = said.map(|message| match message.role {
         Role::Assistant => format!("assistant: {}\n\n", message.text()),
         Role::User | Role::Tool | Role::System | Role::Developer => {
@@ -97,28 +89,13 @@ fn transcript(earlier: &[Message]) -> String {
     if lines.is_empty() { lines } else { lines + "user: " }
 }
 
-fn file(part: &sluice_sdk::Part) -> Option<(&'static str, &BlobRef)> {
-    match &part.content {
-        Content::Image(blob) => Some(("image", blob)),
-        Content::Audio(blob) => Some(("audio", blob)),
-        Content::Document(blob) => Some(("document", blob)),
-        Content::Text(_)
-        | Content::ToolCall(_)
-        | Content::ToolResult(_)
-        | Content::Reasoning(_)
-        | Content::Other(_) => None,
-    }
-}
-
-fn attach(a: &mut JsonArray<'_>, kind: &str, blob: &BlobRef) {
-    a.object(|o| {
-        o.field("type", kind);
-        match &blob.url {
-            Some(url) => {
-                o.field("transfer_method", "remote_url");
-                o.field("url", url);
-            }
-            None => o.fail(Error::unsupported("files go to Dify by link only")),
+fn attach(o: &mut JsonObject<'_>, kind: &str, blob: &BlobRef) {
+    o.field("type", kind);
+    match &blob.url {
+        Some(url) => {
+            o.field("transfer_method", "remote_url");
+            o.field("url", url);
         }
-    });
+        None => o.fail(Error::unsupported("files go to Dify by link only")),
+    }
 }

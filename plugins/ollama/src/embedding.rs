@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use sluice_sdk::{
-    Context, Embed, Embedded, EmbeddingRequest, Error, JsonBody, Passage, Request, Usage, Vector,
+    Context, Embed, Embedded, EmbeddingRequest, Error, JsonBody, Passage, Request, Vector,
     read_json,
 };
 
@@ -33,9 +33,6 @@ impl Embed for Ollama {
 
     fn read(_: &Context<Settings>, body: &str) -> Result<Embedded, Error> {
         let told: Told = read_json(body)?;
-        Ok(Embedded {
-            vectors: told.embeddings.into_iter().map(|vector| vector.0).collect(),
-            usage: Usage::tokens(told.prompt_eval_count, told.prompt_eval_count.map(|_| 0)),
-        })
+        Ok(Embedded::of(told.embeddings, told.prompt_eval_count))
     }
 }

@@ -8,16 +8,13 @@ mod reply;
 mod request;
 mod settings;
 
-use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Head, Provider, Request};
+use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Provider, Request};
 
-use crate::reply::{Line, Reply};
 pub use crate::settings::Settings;
 
 /// One answer of Ollama's.
 #[derive(Debug, Default)]
-pub struct Ollama {
-    reply: Reply,
-}
+pub struct Ollama;
 
 impl Provider for Ollama {
     type Settings = Settings;
@@ -32,14 +29,7 @@ impl Provider for Ollama {
         frame: &Frame,
         events: &mut Events,
     ) -> Result<Flow, Error> {
-        if frame.data.trim().is_empty() {
-            return Ok(Flow::More);
-        }
-        self.reply.take(frame.json::<Line>()?, events)
-    }
-
-    fn failure(&mut self, cx: &Context<Settings>, head: &Head, body: &str) -> Error {
-        Error::told_by_response(head, body, cx.now_ms)
+        frame.told()?.map_or(Ok(Flow::More), |line| reply::take(line, events))
     }
 }
 

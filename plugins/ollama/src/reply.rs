@@ -1,8 +1,8 @@
-//! What the lines of one answer add up to.
+//! What a line says.
 
 use serde::Deserialize;
-use serde_json::Value;
-use sluice_sdk::{Error, Events, FinishReason, Flow, ToolDelta, Usage};
+use serde_json::{Value, json};
+use sluice_sdk::{Error, Events, FinishReason, Flow, ToolPiece, Usage};
 
 /// One line; the whole answer, when no stream was asked for, has the same shape.
 #[derive(Debug, Deserialize)]
@@ -21,66 +21,36 @@ pub(crate) struct Line {
 struct Piece {
     content: Option<String>,
     thinking: Option<String>,
-    tool_calls: Option<Vec<Call>>,
+    tool_calls: Option<Vec<ToolPiece>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Call {
-    id: Option<String>,
-    function: Function,
-}
-
-#[derive(Debug, Deserialize)]
-struct Function {
-    name: String,
-    arguments: Option<Value>,
-}
-
-/// One answer so far.
-#[derive(Debug, Default)]
-pub(crate) struct Reply {
-    calls: u32,
-}
-
-impl Reply {
-    pub(crate) fn take(&mut self, line: Line, events: &mut Events) -> Result<Flow, Error> {
-        if let Some(error) = line.error {
-            return Err(Error::told(&error));
-        }
-        if let Some(piece) = line.message {
-            events.reasoning(piece.thinking.unwrap_or_default());
-            events.text(piece.content.unwrap_or_default());
-            for call in piece.tool_calls.unwrap_or_default() {
-                self.call(call, events);
-            }
-        }
-        if let Some(tokens) = line.logprobs.filter(|tokens| !tokens.is_empty()) {
-            // As OpenAI's clients know it; the tokens look the same.
-            events.other("logprobs", serde_json::json!({ "content": tokens }).to_string());
-        }
-        if !line.done {
-            return Ok(Flow::More);
-        }
-        if line.prompt_eval_count.is_some() || line.eval_count.is_some() {
-            events.usage(Usage::tokens(line.prompt_eval_count, line.eval_count));
-        }
-        // Older servers give no reason.
-        events.finish(match line.done_reason.as_deref().unwrap_or("stop") {
-            "stop" if self.calls > 0 => FinishReason::ToolCalls,
-            reason => FinishReason::from(reason),
-        });
-        Ok(Flow::Done)
+/// Takes a line.
+pub(crate) fn take(line: Line, events: &mut Events) -> Result<Flow, Error> {
+    if let Some(error) = line.error {
+        return Err(Error::told(&error));
     }
-
-    /// Calls come whole, one after the other, whatever number they bear.
-    fn call(&mut self, call: Call, events: &mut Events) {
-        let arguments = call.function.arguments.filter(|arguments| !arguments.is_null());
-        events.tool_delta(ToolDelta {
-            index: self.calls,
-            id: call.id.filter(|id| !id.is_empty()),
-            name: Some(call.function.name),
-            arguments: arguments.map_or_else(|| "{}".to_owned(), |value| value.to_string()),
-        });
-        self.calls = self.calls.saturating_add(1);
+    if let Some(piece) = line.message {
+        events.reasoning(piece.thinking.unwrap_or_default());
+        events.text(piece.content.unwrap_or_default());
+        // Calls come whole, one after the other, whatever number they bear.
+        for call in piece.tool_calls.into_iter().flatten() {
+            events.whole_tool_call(call);
+        }
     }
+    if let Some(tokens) = line.logprobs.filter(|tokens| !tokens.is_empty()) {
+        // As OpenAI's clients know it; the tokens look the same.
+        events.other_value("logprobs", &json!({ "content": tokens }));
+    }
+    if !line.done {
+        return Ok(Flow::More);
+    }
+    if line.prompt_eval_count.is_some() || line.eval_count.is_some() {
+        events.usage(Usage::tokens(line.prompt_eval_count, line.eval_count));
+    }
+    // Older servers give no reason.
+    events.finish(match line.done_reason.as_deref() {
+        None | Some("stop") => events.usual_end(),
+        Some(reason) => FinishReason::from(reason),
+    });
+    Ok(Flow::Done)
 }

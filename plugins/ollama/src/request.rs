@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sluice_sdk::{
-    Body, ChatRequest, Error, Extra, FunctionDef, JsonArray, JsonBody, JsonObject, OutputFormat,
-    ToolChoice, ToolDef,
-};
+use sluice_sdk::{Body, ChatRequest, Error, JsonBody, JsonObject, OutputFormat, ToolChoice};
 
 use crate::{message, settings::Settings};
 
@@ -47,10 +44,9 @@ pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Erro
         }
         think(o, chat);
         o.field("stream", &chat.stream);
-        let is_theirs = |key: &str| !NOT_THEIRS.contains(&key) && !OPTIONS.contains(&key);
-        let theirs = chat.extras.iter().filter(|extra| is_theirs(&extra.key));
-        o.extras(&theirs.cloned().collect::<Vec<Extra>>());
-        if find(chat, "keep_alive").is_none() {
+        let theirs = chat.extras_but(&NOT_THEIRS);
+        o.extras(theirs.filter(|extra| !OPTIONS.contains(&extra.key.as_str())));
+        if chat.extra("keep_alive").is_none() {
             o.optional("keep_alive", settings.keep_alive.as_deref());
         }
     })
@@ -63,7 +59,7 @@ fn options(settings: &Settings, chat: &ChatRequest) -> Result<Map<String, Value>
             .map_err(|_| Error::invalid_request("an option is not JSON"))
     };
     let mut options = settings.options.clone();
-    if let Some(value) = find(chat, "options")
+    if let Some(value) = chat.extra("options")
         && let Value::Object(theirs) = read(value)?
     {
         options.extend(theirs);
@@ -88,46 +84,23 @@ fn put(options: &mut Map<String, Value>, name: &str, value: Option<impl Serializ
 
 /// Another vendor's word for how hard to think, unless the client wrote this one's.
 fn think(o: &mut JsonObject<'_>, chat: &ChatRequest) {
-    if find(chat, "think").is_some() {
+    if chat.extra("think").is_some() {
         return;
     }
-    match find(chat, "reasoning_effort").map(|effort| effort.trim_matches('"')) {
+    match chat.extra("reasoning_effort").map(|effort| effort.trim_matches('"')) {
         Some("none") => o.field("think", &false),
         Some(effort @ ("low" | "medium" | "high")) => o.field("think", effort),
         Some(_) | None => {}
     }
 }
 
-fn find<'a>(chat: &'a ChatRequest, key: &str) -> Option<&'a str> {
-    chat.extras.iter().find(|extra| extra.key == key).map(|extra| extra.value.trim())
-}
-
 fn tools(o: &mut JsonObject<'_>, chat: &ChatRequest) {
     match &chat.tool_choice {
         _ if chat.tools.is_empty() => {}
-        ToolChoice::Auto => {
-            o.array("tools", |a| chat.tools.iter().for_each(|offered| tool(a, offered)));
-        }
+        ToolChoice::Auto => o.function_tools("tools", &chat.tools),
         ToolChoice::None => {}
         ToolChoice::Required | ToolChoice::Named(_) => {
             o.fail(Error::unsupported("Ollama cannot be made to call a tool"));
         }
-    }
-}
-
-fn tool(a: &mut JsonArray<'_>, offered: &ToolDef) {
-    match offered {
-        ToolDef::Function(FunctionDef { name, description, parameters, extras }) => a.object(|o| {
-            o.field("type", "function");
-            o.object("function", |o| {
-                o.field("name", name);
-                o.optional("description", description.as_deref());
-                if !parameters.is_empty() {
-                    o.json("parameters", parameters);
-                }
-                o.extras(extras);
-            });
-        }),
-        ToolDef::Vendor(json) => a.json("tools", json),
     }
 }

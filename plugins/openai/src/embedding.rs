@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 use sluice_sdk::{
-    Context, Embed, Embedded, EmbeddingRequest, Error, JsonBody, Request, Usage, Vector, read_json,
+    Context, Embed, Embedded, EmbeddingRequest, Error, JsonBody, Request, TokenCount, Vector,
+    read_json,
 };
 
 use crate::{OpenAi, Settings};
@@ -11,7 +12,7 @@ use crate::{OpenAi, Settings};
 struct Told {
     data: Vec<Entry>,
     #[serde(default)]
-    usage: Spent,
+    usage: TokenCount,
 }
 
 #[derive(Deserialize)]
@@ -19,11 +20,6 @@ struct Entry {
     /// Some leave it out, and mean the order.
     index: Option<u32>,
     embedding: Vector,
-}
-
-#[derive(Default, Deserialize)]
-struct Spent {
-    prompt_tokens: Option<u64>,
 }
 
 impl Embed for OpenAi {
@@ -44,9 +40,7 @@ impl Embed for OpenAi {
     fn read(_: &Context<Settings>, body: &str) -> Result<Embedded, Error> {
         let mut told: Told = read_json(body)?;
         told.data.sort_by_key(|entry| entry.index);
-        Ok(Embedded {
-            vectors: told.data.into_iter().map(|entry| entry.embedding.0).collect(),
-            usage: Usage::tokens(told.usage.prompt_tokens, told.usage.prompt_tokens.map(|_| 0)),
-        })
+        let vectors = told.data.into_iter().map(|entry| entry.embedding).collect();
+        Ok(Embedded::of(vectors, told.usage.prompt_tokens))
     }
 }

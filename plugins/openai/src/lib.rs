@@ -3,24 +3,19 @@
 //! Vendors that differ by a word are settings of this plugin, not plugins of their own. What is a dialect apart is not here.
 
 mod chunk;
-mod content;
 mod embedding;
 mod message;
 mod reply;
 mod request;
 mod settings;
-mod slot;
 
-use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Head, Provider, Request};
+use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Provider, Request};
 
-pub use crate::settings::{Auth, MaxTokensField, Settings};
-use crate::{chunk::Chunk, reply::Reply};
+pub use crate::settings::{MaxTokensField, Settings};
 
 /// One answer in the dialect.
 #[derive(Debug, Default)]
-pub struct OpenAi {
-    reply: Reply,
-}
+pub struct OpenAi;
 
 impl Provider for OpenAi {
     type Settings = Settings;
@@ -36,16 +31,10 @@ impl Provider for OpenAi {
         frame: &Frame,
         events: &mut Events,
     ) -> Result<Flow, Error> {
-        match (frame.event.as_deref(), frame.data.trim()) {
-            (Some("error"), body) => Err(Error::told_in_stream(body)),
-            (_, "") => Ok(Flow::More),
-            (_, "[DONE]") => self.reply.end(events),
-            (_, _) => self.reply.take(frame.json::<Chunk>()?, events),
+        if frame.data.trim() == "[DONE]" {
+            return reply::end(events);
         }
-    }
-
-    fn failure(&mut self, cx: &Context<Settings>, head: &Head, body: &str) -> Error {
-        Error::told_by_response(head, body, cx.now_ms)
+        frame.told()?.map_or(Ok(Flow::More), |chunk| reply::take(chunk, events))
     }
 }
 

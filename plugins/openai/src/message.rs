@@ -2,112 +2,64 @@
 
 use sluice_sdk::{
     BlobRef, Content, Error, Extra, JsonArray, JsonObject, Message, Part, Role, ToolCall,
-    ToolContent, ToolResult,
+    ToolResult,
 };
 
 use crate::settings::Settings;
 
 /// Writes a message: first its tool results, each a message of its own, then the rest.
 pub(crate) fn write(a: &mut JsonArray<'_>, message: &Message, settings: &Settings) {
-    let mut said = Said::default();
-    for part in &message.parts {
-        said.sort(part);
-    }
-    for result in &said.results {
-        tool_result(a, result);
-    }
+    let parts = message.by_kind();
+    parts.results.iter().for_each(|result| a.object(|o| tool_result(o, result)));
     if message.role == Role::Tool {
-        if !said.content.is_empty() || !said.calls.is_empty() {
+        if parts.says() {
             a.fail(Error::invalid_request("a message of the role `tool` holds results only"));
         }
         return;
     }
-    if !said.results.is_empty() && said.content.is_empty() && said.calls.is_empty() {
+    if !parts.results.is_empty() && !parts.says() {
         return;
     }
     a.object(|o| {
         o.field("role", role(message.role, settings));
         o.optional("name", message.name.as_deref());
-        content(o, &said.content, !said.calls.is_empty());
-        if settings.send_reasoning && !said.reasoning.is_empty() {
-            o.field("reasoning_content", &said.reasoning);
+        match &parts.content[..] {
+            [] if !parts.calls.is_empty() => o.field("content", &None::<&str>),
+            content => o.text_or_list("content", content, |a, part| content_part(a, part)),
         }
-        if !said.calls.is_empty() {
-            o.array("tool_calls", |a| said.calls.iter().for_each(|call| tool_call(a, call)));
+        if settings.send_reasoning && !parts.reasoning.is_empty() {
+            o.field("reasoning_content", &parts.reasoning);
         }
+        o.objects("tool_calls", &parts.calls, |o, call| tool_call(o, call));
         o.extras(&message.extras);
     });
 }
 
-/// A message's parts by where the dialect wants them.
-#[derive(Default)]
-struct Said<'a> {
-    content: Vec<&'a Part>,
-    calls: Vec<&'a ToolCall>,
-    results: Vec<&'a ToolResult>,
-    reasoning: String,
-}
-
-impl<'a> Said<'a> {
-    fn sort(&mut self, part: &'a Part) {
-        match &part.content {
-            Content::ToolCall(call) => self.calls.push(call),
-            Content::ToolResult(result) => self.results.push(result),
-            Content::Reasoning(reasoning) => self.reasoning.push_str(&reasoning.text),
-            Content::Text(_)
-            | Content::Image(_)
-            | Content::Audio(_)
-            | Content::Document(_)
-            | Content::Other(_) => self.content.push(part),
-        }
-    }
-}
-
 fn role(role: Role, settings: &Settings) -> &'static str {
-    match role {
-        Role::Developer if settings.developer_role => "developer",
-        Role::Developer | Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-    }
-}
-
-/// A single plain text goes as a string: the shape that every vendor knows.
-fn content(o: &mut JsonObject<'_>, parts: &[&Part], has_calls: bool) {
-    match parts {
-        [] if has_calls => o.field("content", &None::<&str>),
-        [] => o.field("content", ""),
-        [Part { content: Content::Text(text), extras }] if extras.is_empty() => {
-            o.field("content", text);
-        }
-        parts => o.array("content", |a| parts.iter().for_each(|part| content_part(a, part))),
-    }
+    let unknown = role == Role::Developer && !settings.developer_role;
+    if unknown { Role::System.name() } else { role.name() }
 }
 
 fn content_part(a: &mut JsonArray<'_>, part: &Part) {
+    let extras = &part.extras;
     match &part.content {
-        Content::Text(text) => a.object(|o| {
-            o.field("type", "text");
-            o.field("text", text);
-            o.extras(&part.extras);
-        }),
-        Content::Image(blob) => image(a, blob, &part.extras),
+        Content::Text(text) => a.text_part(text, extras),
+        Content::Image(blob) => image(a, blob, extras),
         Content::Audio(blob) => a.object(|o| {
             o.field("type", "input_audio");
             o.object("input_audio", |o| {
                 o.blob_base64("data", "", &blob.id);
                 o.field("format", audio_format(&blob.media_type));
             });
-            o.extras(&part.extras);
+            o.extras(extras);
         }),
         Content::Document(blob) => a.object(|o| {
             o.field("type", "file");
             o.object("file", |o| {
                 o.field("filename", blob.name.as_deref().unwrap_or("document"));
-                o.blob_base64("file_data", &data_url(blob), &blob.id);
+                o.data_url("file_data", blob);
             });
-            o.extras(&part.extras);
+            o.extras(extras);
         }),
         Content::Other(part) => a.json(&part.key, &part.value),
         Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning(_) => {}
@@ -116,24 +68,14 @@ fn content_part(a: &mut JsonArray<'_>, part: &Part) {
 
 /// `detail` belongs inside the image, every other extra beside it.
 fn image(a: &mut JsonArray<'_>, blob: &BlobRef, extras: &[Extra]) {
-    let (inside, beside): (Vec<Extra>, Vec<Extra>) =
-        extras.iter().cloned().partition(|extra| extra.key == "detail");
     a.object(|o| {
         o.field("type", "image_url");
         o.object("image_url", |o| {
-            match &blob.url {
-                Some(url) => o.field("url", url),
-                None => o.blob_base64("url", &data_url(blob), &blob.id),
-            }
-            o.extras(&inside);
+            o.blob_url("url", blob);
+            o.extras(extras.iter().filter(|extra| extra.key == "detail"));
         });
-        o.extras(&beside);
+        o.extras(extras.iter().filter(|extra| extra.key != "detail"));
     });
-}
-
-/// What comes before the bytes.
-fn data_url(blob: &BlobRef) -> String {
-    format!("data:{};base64,", blob.media_type)
 }
 
 fn audio_format(media_type: &str) -> &str {
@@ -144,38 +86,19 @@ fn audio_format(media_type: &str) -> &str {
     }
 }
 
-fn tool_call(a: &mut JsonArray<'_>, call: &ToolCall) {
-    a.object(|o| {
-        o.field("id", &call.id);
-        o.field("type", "function");
-        o.object("function", |o| {
-            o.field("name", &call.name);
-            o.field("arguments", &call.arguments);
-        });
-        o.extras(&call.extras);
+fn tool_call(o: &mut JsonObject<'_>, call: &ToolCall) {
+    o.field("id", &call.id);
+    o.field("type", "function");
+    o.object("function", |o| {
+        o.field("name", &call.name);
+        o.field("arguments", &call.arguments);
     });
+    o.extras(&call.extras);
 }
 
 /// That a tool failed has no place in the dialect; the text tells.
-fn tool_result(a: &mut JsonArray<'_>, result: &ToolResult) {
-    a.object(|o| {
-        o.field("role", "tool");
-        o.field("tool_call_id", &result.id);
-        match &result.content[..] {
-            [] => o.field("content", ""),
-            [ToolContent::Text(text)] => o.field("content", text),
-            parts => o.array("content", |a| parts.iter().for_each(|part| result_part(a, part))),
-        }
-    });
-}
-
-fn result_part(a: &mut JsonArray<'_>, part: &ToolContent) {
-    match part {
-        ToolContent::Text(text) => a.object(|o| {
-            o.field("type", "text");
-            o.field("text", text);
-        }),
-        ToolContent::Image(blob) => image(a, blob, &[]),
-        ToolContent::Other(part) => a.json(&part.key, &part.value),
-    }
+fn tool_result(o: &mut JsonObject<'_>, result: &ToolResult) {
+    o.field("role", "tool");
+    o.field("tool_call_id", &result.id);
+    o.tool_content("content", &result.content, |a, blob| image(a, blob, &[]));
 }

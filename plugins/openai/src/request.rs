@@ -1,9 +1,6 @@
 //! The body that asks for a completion.
 
-use sluice_sdk::{
-    Body, ChatRequest, Error, Extra, FunctionDef, JsonArray, JsonBody, JsonObject, OutputFormat,
-    ToolChoice, ToolDef,
-};
+use sluice_sdk::{Body, ChatRequest, Error, JsonBody, JsonObject, OutputFormat, ToolChoice};
 
 use crate::{message, settings::Settings};
 
@@ -23,16 +20,14 @@ pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Erro
                 message::write(a, message, settings);
             }
         });
+        o.function_tools("tools", &chat.tools);
         if !chat.tools.is_empty() {
-            o.array("tools", |a| chat.tools.iter().for_each(|offered| tool(a, offered)));
             tool_choice(o, &chat.tool_choice);
         }
         o.optional("temperature", chat.temperature);
         o.optional("top_p", chat.top_p);
         o.optional(settings.max_tokens_field.name(), chat.max_output_tokens);
-        if !chat.stop.is_empty() {
-            o.field("stop", &chat.stop);
-        }
+        o.list("stop", &chat.stop);
         o.optional("seed", chat.seed);
         format(o, &chat.format);
         o.optional("user", chat.user.as_deref().filter(|_| settings.send_user));
@@ -40,28 +35,8 @@ pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Erro
         if chat.stream && settings.stream_usage {
             o.object("stream_options", |o| o.field("include_usage", &true));
         }
-        let theirs = chat.extras.iter().filter(|extra| !OURS.contains(&extra.key.as_str()));
-        o.extras(&theirs.cloned().collect::<Vec<Extra>>());
+        o.extras(chat.extras_but(&OURS));
     })
-}
-
-fn tool(a: &mut JsonArray<'_>, offered: &ToolDef) {
-    match offered {
-        ToolDef::Function(function) => a.object(|o| {
-            o.field("type", "function");
-            o.object("function", |o| definition(o, function));
-        }),
-        ToolDef::Vendor(json) => a.json("tools", json),
-    }
-}
-
-fn definition(o: &mut JsonObject<'_>, function: &FunctionDef) {
-    o.field("name", &function.name);
-    o.optional("description", function.description.as_deref());
-    if !function.parameters.is_empty() {
-        o.json("parameters", &function.parameters);
-    }
-    o.extras(&function.extras);
 }
 
 fn tool_choice(o: &mut JsonObject<'_>, choice: &ToolChoice) {

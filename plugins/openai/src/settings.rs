@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sluice_sdk::Request;
+use sluice_sdk::{AuthScheme, Request};
 
 /// Quirks of a vendor. The defaults suit OpenAI and most others.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Settings {
     /// Whether the pseudonym of the user is sent; a few vendors refuse `user`.
     pub send_user: bool,
     /// How the key is sent.
-    pub auth: Auth,
+    pub auth: AuthScheme,
     /// Added to the address, such as Azure's `api-version`.
     pub query: BTreeMap<String, String>,
 }
@@ -34,7 +34,7 @@ impl Default for Settings {
             developer_role: true,
             send_reasoning: false,
             send_user: true,
-            auth: Auth::default(),
+            auth: AuthScheme::default(),
             query: BTreeMap::new(),
         }
     }
@@ -43,8 +43,7 @@ impl Default for Settings {
 impl Settings {
     /// A request to this path, the way the vendor wants it.
     pub(crate) fn post(&self, path: &str) -> Request {
-        let request = Request::post(path).auth(self.auth.scheme());
-        self.query.iter().fold(request, |request, (name, value)| request.query(name, value))
+        Request::post(path).auth(self.auth).queries(&self.query)
     }
 }
 
@@ -65,27 +64,6 @@ impl MaxTokensField {
         match self {
             Self::MaxTokens => "max_tokens",
             Self::MaxCompletionTokens => "max_completion_tokens",
-        }
-    }
-}
-
-/// Name of the gateway's scheme that sends the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Auth {
-    /// As a bearer token.
-    #[default]
-    Bearer,
-    /// In a header of that name, as Azure wants it.
-    ApiKey,
-}
-
-impl Auth {
-    /// The scheme's name.
-    pub fn scheme(self) -> &'static str {
-        match self {
-            Self::Bearer => "bearer",
-            Self::ApiKey => "api-key",
         }
     }
 }

@@ -3,10 +3,12 @@
 //! Blobs never enter the plugin's memory: the body is a list of pieces, and the host puts the base64 of a blob where a piece
 //! names it. Nothing in a user's text can be taken for such a piece, since no text is ever searched for one.
 
+use std::borrow::Borrow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{Body, Error, Extra, Piece};
+use crate::{BlobRef, Body, Error, Extra, Piece};
 
 /// A JSON object being written. The first mistake is remembered and returned at the end, so that writing reads as a list.
 #[derive(Debug)]
@@ -107,6 +109,48 @@ impl JsonObject<'_> {
         self.body.nest_object(write);
     }
 
+    /// A field that is an array of values; left out where there is none.
+    pub fn list<T: Serialize>(&mut self, key: &str, values: &[T]) {
+        if !values.is_empty() {
+            self.field(key, values);
+        }
+    }
+
+    /// A field that is an array of objects, one for each of these; left out where there is none.
+    ///
+    /// ```
+    /// use sluice_sdk::JsonBody;
+    ///
+    /// let body = JsonBody::object(|o| {
+    ///     o.objects("stops", ["a", "b"], |o, word| o.field("word", word));
+    ///     o.objects("tools", [] as [&str; 0], |o, name| o.field("name", name));
+    /// })?;
+    /// assert_eq!(format!("{body:?}").matches("word").count(), 2);
+    /// assert!(!format!("{body:?}").contains("tools"));
+    /// # Ok::<(), sluice_sdk::Error>(())
+    /// ```
+    pub fn objects<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut JsonObject<'_>, T),
+    ) {
+        self.each(key, items, |a, item| a.object(|o| write(o, item)));
+    }
+
+    /// A field that is an array, with whatever is written for each of these; left out where there is none.
+    pub fn each<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut JsonArray<'_>, T),
+    ) {
+        let mut items = items.into_iter().peekable();
+        if items.peek().is_some() {
+            self.array(key, |a| items.for_each(|item| write(a, item)));
+        }
+    }
+
     /// A field that is an array.
     pub fn array(&mut self, key: &str, write: impl FnOnce(&mut JsonArray<'_>)) {
         self.key(key);
@@ -119,11 +163,25 @@ impl JsonObject<'_> {
         self.body.blob(prefix, id);
     }
 
+    /// A field that is an address: of a blob that has a link that, else the bytes themselves, as a data URL.
+    pub fn blob_url(&mut self, key: &str, blob: &BlobRef) {
+        match &blob.url {
+            Some(url) => self.field(key, url),
+            None => self.data_url(key, blob),
+        }
+    }
+
+    /// A field that is a data URL: media type and bytes of a blob.
+    pub fn data_url(&mut self, key: &str, blob: &BlobRef) {
+        self.blob_base64(key, &format!("data:{};base64,", blob.media_type), &blob.id);
+    }
+
     /// Fields the vocabulary has no word for. A key that was written already stays as it was; what the host tells the plugin
     /// (`x-upstream-…`) is not for the vendor.
-    pub fn extras(&mut self, extras: &[Extra]) {
-        for extra in extras.iter().filter(|extra| !extra.key.starts_with("x-upstream-")) {
-            if !self.keys.contains(&extra.key) {
+    pub fn extras(&mut self, extras: impl IntoIterator<Item: Borrow<Extra>>) {
+        for extra in extras {
+            let extra = extra.borrow();
+            if !extra.key.starts_with("x-upstream-") && !self.keys.contains(&extra.key) {
                 self.json(&extra.key, &extra.value);
             }
         }

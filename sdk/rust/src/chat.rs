@@ -1,6 +1,13 @@
 //! Reading a chat, and making one for tests.
 
-use crate::{ChatRequest, Content, Message, OutputFormat, Part, Role, ToolChoice};
+mod message;
+mod part;
+mod turn;
+
+pub use message::ByKind;
+pub use turn::{Speaker, Turn};
+
+use crate::{ChatRequest, Extra, Message, OutputFormat, Role, ToolChoice};
 
 /// Under which the message to answer carries the conversation's handle.
 const CONVERSATION_KEY: &str = "x-upstream-conversation";
@@ -39,27 +46,27 @@ impl ChatRequest {
         let last = self.messages.iter().rfind(|message| message.role == Role::User);
         last.map(Message::text).unwrap_or_default()
     }
-}
 
-impl Message {
-    /// A message of one text.
-    pub fn of(role: Role, text: impl Into<String>) -> Self {
-        let part = Part { content: Content::Text(text.into()), extras: Vec::new() };
-        Self { role, name: None, parts: vec![part], extras: Vec::new() }
+    /// What the client wrote under a key that the vocabulary has no word for, as JSON text.
+    pub fn extra(&self, key: &str) -> Option<&str> {
+        self.extras.iter().find(|extra| extra.key == key).map(|extra| extra.value.trim())
     }
 
-    /// Its text parts, one after the other.
-    pub fn text(&self) -> String {
-        let texts = self.parts.iter().filter_map(|part| match &part.content {
-            Content::Text(text) => Some(text.as_str()),
-            Content::Image(_)
-            | Content::Audio(_)
-            | Content::Document(_)
-            | Content::ToolCall(_)
-            | Content::ToolResult(_)
-            | Content::Reasoning(_)
-            | Content::Other(_) => None,
-        });
-        texts.collect()
+    /// What the client wrote under other keys than these: the ones that the plugin writes itself, or that ask for nothing here.
+    ///
+    /// ```
+    /// use sluice_sdk::{ChatRequest, Extra, JsonBody};
+    ///
+    /// let extra = |key: &str| Extra { key: key.to_owned(), value: "1".to_owned() };
+    /// let chat = ChatRequest { extras: vec![extra("n"), extra("top_k")], ..ChatRequest::new("m") };
+    ///
+    /// let theirs: Vec<&str> =
+    ///     chat.extras_but(&["n", "store"]).map(|extra| extra.key.as_str()).collect();
+    /// assert_eq!(theirs, ["top_k"]);
+    /// let body = JsonBody::object(|o| o.extras(chat.extras_but(&["n", "store"])))?;
+    /// # Ok::<(), sluice_sdk::Error>(())
+    /// ```
+    pub fn extras_but(&self, keys: &[&str]) -> impl Iterator<Item = &Extra> {
+        self.extras.iter().filter(move |extra| !keys.contains(&extra.key.as_str()))
     }
 }

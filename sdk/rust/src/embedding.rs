@@ -7,7 +7,7 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use crate::{Context, Embedded, EmbeddingRequest, Error, Head, Passage, Provider, Request};
+use crate::{Context, Embedded, EmbeddingRequest, Error, Head, Passage, Provider, Request, Usage};
 
 /// A vendor that embeds texts beside answering chats.
 pub trait Embed: Provider {
@@ -16,6 +16,14 @@ pub trait Embed: Provider {
 
     /// What a 2xx response says: a vector for each passage, in their order. Other responses go to [`Provider::failure`].
     fn read(cx: &Context<Self::Settings>, body: &str) -> Result<Embedded, Error>;
+}
+
+impl Embedded {
+    /// These vectors, and the tokens of the passages where the vendor counted them; vectors have no tokens of their own.
+    pub fn of(vectors: Vec<Vector>, input_tokens: Option<u64>) -> Self {
+        let vectors = vectors.into_iter().map(|vector| vector.0).collect();
+        Self { vectors, usage: Usage::tokens(input_tokens, input_tokens.map(|_| 0)) }
+    }
 }
 
 /// Reads a response of whatever status.

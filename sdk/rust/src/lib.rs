@@ -76,7 +76,8 @@
 //! [`Machine`] drives a [`Provider`] and keeps its answers true:
 //!
 //! - A body that ends before the provider called [`Events::finish`] is an error, never an end. So is [`Flow::Done`] without it.
-//! - A response that is not 2xx goes to [`Provider::failure`], which by default reads status and `retry-after`.
+//! - A response that is not 2xx goes to [`Provider::failure`], which by default reads the words that vendors use, status and
+//!   `retry-after`.
 //! - A broken connection is an error of the right kind, whatever was said before.
 //! - The end of the answer is said once and last, however often and early the provider says it.
 //! - Settings that cannot be read fail when the plugin is loaded.
@@ -95,6 +96,20 @@
 //! # Vectors
 //!
 //! A vendor that embeds texts too implements [`Embed`] beside [`Provider`], and says so: `sluice_sdk::provider!(Acme: Embed)`.
+//!
+//! # What vendors share
+//!
+//! What a second vendor was seen to do is here already:
+//!
+//! | To read | To write |
+//! |---|---|
+//! | [`Frame::told`]: keep-alives and error events told apart | [`JsonObject::objects`], [`JsonObject::each`]: lists that are left out when empty |
+//! | [`open_object!`]: known fields read, unknown ones kept | [`ChatRequest::extras_but`], [`JsonObject::extras`]: what the client wrote beside it |
+//! | [`TextOrParts`], [`Events::content`]: text in either shape | [`JsonObject::text_or_list`], [`JsonArray::text_part`]: the same |
+//! | [`ToolPiece`], [`Events::tool_piece`], [`Events::whole_tool_call`]: calls put together | [`JsonObject::function_tools`], [`FunctionDef::schema`], [`ToolCall::arguments_object`]: tools |
+//! | [`TokenCount`], [`Usage::update`], [`Usage::with_cached_in_input`]: tokens | [`JsonObject::blob_url`], [`JsonObject::data_url`]: files |
+//! | [`FinishReason`] from any vendor's word, [`Events::usual_end`] for those without | [`ChatRequest::instructions`], [`ChatRequest::turns`], [`Message::by_kind`]: the conversation |
+//! | [`Error::told`], [`Error::told_in_stream`], [`Error::told_by_response`]: failures | [`AuthScheme`]: how the key goes |
 //!
 //! # Odd vendors
 //!
@@ -121,11 +136,15 @@ pub mod log;
 mod machine;
 mod notice;
 mod notifier;
+mod open_object;
 mod policy;
 mod provider;
 mod request;
 mod retry_after;
+mod shapes;
+mod text_or_parts;
 mod told;
+mod tool_piece;
 mod usage;
 mod who;
 
@@ -154,6 +173,7 @@ pub use bindings::{
     },
 };
 pub use body::{JsonArray, JsonBody, JsonObject};
+pub use chat::{ByKind, Speaker, Turn};
 pub use context::Context;
 pub use embedding::{Embed, Vector};
 pub use events::Events;
@@ -165,8 +185,16 @@ pub use policy::{
     Filtering, Hooks, Judge, OnAdmin, OnConnect, OnMessage, OnOutput, OnUsage, Policy,
 };
 pub use provider::{Flow, Provider};
-pub use request::DEFAULT_ENDPOINT;
-pub use request::DEFAULT_SCHEME;
-pub use request::SIGNATURE;
+pub use request::{AuthScheme, DEFAULT_ENDPOINT, DEFAULT_SCHEME, SIGNATURE};
 pub use retry_after::retry_after_ms;
+pub use shapes::Plain;
+pub use text_or_parts::{SaidPart, TextOrParts};
+pub use tool_piece::ToolPiece;
+pub use usage::{CompletionDetails, PromptDetails, TokenCount};
 pub use who::{Network, When, Who};
+
+#[doc(hidden)]
+pub use open_object::FieldName as __FieldName;
+/// For macros.
+#[doc(hidden)]
+pub use serde as __serde;

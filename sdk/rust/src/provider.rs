@@ -44,9 +44,10 @@ pub trait Provider: Default + 'static {
         Ok(())
     }
 
-    /// A response that is not 2xx. `body` holds at most 64 KiB of it.
+    /// A response that is not 2xx. `body` holds at most 64 KiB of it. By itself this is what the body tells in the words that
+    /// vendors use, else what the status and `retry-after` do.
     fn failure(&mut self, cx: &Context<Self::Settings>, head: &Head, body: &str) -> Error {
-        Error::from_response(head, body, cx.now_ms)
+        Error::told_by_response(head, body, cx.now_ms)
     }
 }
 

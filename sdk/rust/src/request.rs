@@ -1,6 +1,6 @@
 //! Describing the request to send.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Auth, Body, Error, Field, Framing, Method, Piece, Request};
 
@@ -53,11 +53,29 @@ impl Request {
         self
     }
 
+    /// More parameters of the query, such as those of a setting.
+    #[must_use]
+    pub fn queries<N: Into<String>, V: Into<String>>(
+        self,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        fields.into_iter().fold(self, |request, (name, value)| request.query(name, value))
+    }
+
     /// One more header. Host, Content-Length, Authorization, Cookie and hop-by-hop names are refused.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push(Field { name: name.into(), value: value.into() });
         self
+    }
+
+    /// One more header, if there is something to say in it.
+    #[must_use]
+    pub fn optional_header(self, name: &str, value: Option<impl Into<String>>) -> Self {
+        match value {
+            Some(value) => self.header(name, value),
+            None => self,
+        }
     }
 
     /// Another auth scheme of the configuration.
@@ -115,5 +133,29 @@ impl Request {
             Error::invalid_request(format!("not to be written as JSON: {error}"))
         })?;
         Ok(self.body(Body::Json(vec![Piece::Text(text)])))
+    }
+}
+
+/// How the gateway sends the key, for plugins whose settings say so; any of them is what [`Request::auth`] takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthScheme {
+    /// As a bearer token.
+    #[default]
+    Bearer,
+    /// In the header `api-key`.
+    ApiKey,
+    /// In the header `x-api-key`.
+    XApiKey,
+}
+
+impl From<AuthScheme> for String {
+    fn from(scheme: AuthScheme) -> Self {
+        let name = match scheme {
+            AuthScheme::Bearer => DEFAULT_SCHEME,
+            AuthScheme::ApiKey => "api-key",
+            AuthScheme::XApiKey => "x-api-key",
+        };
+        name.to_owned()
     }
 }

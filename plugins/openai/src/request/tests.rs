@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use sluice_sdk::{
-    BlobRef, Content, Message, Part, Piece, Reasoning, Role, SchemaFormat, ToolCall, ToolContent,
-    ToolResult,
+    BlobRef, Content, Extra, FunctionDef, Message, Part, Piece, Reasoning, Role, SchemaFormat,
+    ToolCall, ToolContent, ToolDef, ToolResult,
 };
 
 use super::*;
