@@ -9,38 +9,49 @@ pub struct UpstreamIds {
     /// Of the answer: what the vendor's support asks for.
     pub request: Option<String>,
     /// Of the conversation, for upstreams that keep it themselves. It belongs to one model.
-    pub conversation: Option<String>,
+    conversation: Option<String>,
+    /// The plugin that told it: no other knows the conversation.
+    plugin: Option<String>,
 }
 
 impl UpstreamIds {
     /// Under which the message to answer carries the conversation's handle to a plugin.
     pub const CONVERSATION_KEY: &str = "x-upstream-conversation";
 
-    /// Takes note of an id by its name in the plugin contract. Names of no use here pass by.
-    pub fn note(&mut self, name: &str, id: String) {
+    /// Takes note of an id by its name in the plugin contract, told by a plugin. Names of no use here pass by.
+    pub fn note(&mut self, name: &str, id: String, plugin: &str) {
         let fits = (1..=MOST_BYTES).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
         match name {
             "request" if fits => self.request = Some(id),
-            "conversation" if fits && !id.contains(['"', '\\']) => self.conversation = Some(id),
+            "conversation" if fits && !id.contains(['"', '\\']) => {
+                (self.conversation, self.plugin) = (Some(id), Some(plugin.to_owned()));
+            }
             _ => {}
         }
     }
 
-    /// Both, parted by a space, which no id holds. None when there is none.
+    /// The conversation, if this plugin told it.
+    pub fn conversation_with(self, plugin: &str) -> Option<String> {
+        self.conversation.filter(|_| self.plugin.as_deref() == Some(plugin))
+    }
+
+    /// All of it, parted by spaces, which no id holds. None when there is none.
     pub fn to_text(&self) -> Option<String> {
-        match (&self.request, &self.conversation) {
-            (request, None) => request.clone(),
-            (request, Some(conversation)) => {
-                Some(format!("{} {conversation}", request.as_deref().unwrap_or_default()))
+        let (request, plugin) = (self.request.as_deref(), self.plugin.as_deref());
+        match &self.conversation {
+            None => self.request.clone(),
+            Some(conversation) => {
+                let (request, plugin) = (request.unwrap_or_default(), plugin.unwrap_or_default());
+                Some(format!("{request} {conversation} {plugin}"))
             }
         }
     }
 
     /// From such a text.
     pub fn parse(text: &str) -> Self {
-        let (request, conversation) = text.split_once(' ').unwrap_or((text, ""));
-        let some = |id: &str| Some(id.to_owned()).filter(|id| !id.is_empty());
-        Self { request: some(request), conversation: some(conversation) }
+        let mut ids = text.splitn(3, ' ').map(|id| Some(id.to_owned()).filter(|id| !id.is_empty()));
+        let mut next = || ids.next().flatten();
+        Self { request: next(), conversation: next(), plugin: next() }
     }
 }
 
@@ -60,7 +71,7 @@ mod tests {
             let mut ids = UpstreamIds::default();
             for (name, id) in [("request", request), ("conversation", conversation)] {
                 if let Some(id) = id {
-                    ids.note(name, id);
+                    ids.note(name, id, "dify");
                 }
             }
 
@@ -71,10 +82,19 @@ mod tests {
     }
 
     #[test]
+    fn a_conversation_is_known_to_the_plugin_that_told_it_alone() {
+        let mut ids = UpstreamIds::default();
+        ids.note("conversation", "c-1".to_owned(), "dify");
+
+        assert_eq!(ids.clone().conversation_with("dify").as_deref(), Some("c-1"));
+        assert_eq!(ids.conversation_with("other"), None);
+    }
+
+    #[test]
     fn a_name_of_no_use_is_not_kept() {
         let mut ids = UpstreamIds::default();
 
-        ids.note("batch", "b-1".to_owned());
+        ids.note("batch", "b-1".to_owned(), "dify");
 
         assert_eq!(ids.to_text(), None);
     }

@@ -12,6 +12,8 @@ use crate::breaker::Breaker;
 use crate::credentials::Credentials;
 use crate::metrics::Source;
 
+mod spread;
+
 /// How one model is reached.
 #[derive(Debug)]
 pub(crate) struct Route {
@@ -33,6 +35,10 @@ pub(crate) struct Route {
     pub(crate) max_output_tokens: Option<u32>,
     /// Models that answer instead when this one cannot, in this order.
     pub(crate) fallback: Vec<ModelId>,
+    /// How many of the model's conversations begin here, beside `also`.
+    pub(crate) weight: u32,
+    /// The model's other upstreams: routes of the same id, which have none of their own.
+    pub(crate) also: Vec<Arc<Self>>,
     /// Who may use it, by a role each; empty is everybody.
     pub(crate) roles: Vec<String>,
     /// What is known of the upstream's health.
@@ -48,6 +54,19 @@ impl Route {
     /// Whether its upstream is passed over now, because it failed too often in a row.
     pub(crate) fn is_down(&self) -> bool {
         self.breaker.is_down(Instant::now())
+    }
+
+    /// The model's upstreams, in the order in which a conversation asks them. The first is always the same for the same conversation.
+    pub(crate) fn spread(self: &Arc<Self>, conversation: &str) -> Vec<Arc<Self>> {
+        let mut ways: Vec<_> = std::iter::once(self).chain(&self.also).map(Arc::clone).collect();
+        if ways.len() > 1 {
+            let lot = |way: &Arc<Self>| {
+                let upstream = [way.provider.name(), way.upstream_model.as_str()];
+                spread::lot(conversation, upstream, way.weight)
+            };
+            ways.sort_by(|one, other| lot(other).total_cmp(&lot(one)));
+        }
+        ways
     }
 
     /// Whom an answer's tokens are put down to.
@@ -79,10 +98,19 @@ impl Catalog {
         default.or_else(|| self.allowed(roles).next())
     }
 
-    /// Who answers instead of a model, in this order. Theirs in turn are not asked: each model names all of its own.
-    pub(crate) fn others(&self, route: &Route, roles: &[String]) -> Vec<Arc<Route>> {
-        let named = route.fallback.iter();
-        named.filter_map(|id| self.find(Some(id), roles).map(Arc::clone)).collect()
+    /// Who answers a conversation with a model, and who does instead, in this order: its other upstreams, then the models it names.
+    /// Theirs in turn are not asked: each model names all of its own.
+    pub(crate) fn ways(
+        &self,
+        route: &Arc<Route>,
+        roles: &[String],
+        conversation: &str,
+    ) -> (Arc<Route>, Vec<Arc<Route>>) {
+        let named = route.fallback.iter().filter_map(|id| self.find(Some(id), roles));
+        let mut ways =
+            std::iter::once(route).chain(named).flat_map(|model| model.spread(conversation));
+        let first = ways.next().unwrap_or_else(|| Arc::clone(route));
+        (first, ways.collect())
     }
 
     /// What somebody with these roles may pick from.
@@ -92,9 +120,10 @@ impl Catalog {
         self.allowed(roles).map(offer).collect()
     }
 
-    /// All models.
+    /// All upstreams of all models.
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.routes.iter().map(AsRef::as_ref)
+        let each = self.routes.iter().flat_map(|route| std::iter::once(route).chain(&route.also));
+        each.map(AsRef::as_ref)
     }
 
     /// The ids of all models.

@@ -12,7 +12,7 @@ use crate::catalog::Catalog;
 use crate::gateway::Gateway;
 use crate::rules::Rules;
 use crate::serve::{chain_of, routes_of};
-use crate::settings::{Configured, Effective, Plugin, Problems, Secret, Settings};
+use crate::settings::{Configured, Effective, Model, Plugin, Problems, Secret, Settings};
 use crate::telemetry::Level;
 
 /// Reads the whole configuration from where it was read at the start.
@@ -107,9 +107,12 @@ impl Reload {
             tracing::warn!(%warning, "odd configuration");
         }
         let needs_restart = self.started.needs_restart(&settings, &effective);
-        let wanted = settings.models.iter().map(|model| &model.plugin);
-        let mut wanted = wanted.chain(&settings.policies.chain);
-        if let Some(plugin) = wanted.find(|plugin| !self.gateway.plugins.contains_key(*plugin)) {
+        let wanted = settings.models.iter().flat_map(Model::plugins);
+        let missing = wanted
+            .chain(settings.policies.chain.iter().map(String::as_str))
+            .find(|plugin| !self.gateway.plugins.contains_key(*plugin))
+            .map(str::to_owned);
+        if let Some(plugin) = missing {
             tracing::error!(plugin, "it is wanted and not loaded, which needs a restart");
             return tracing::error!("the configuration has problems, the one in force stays");
         }

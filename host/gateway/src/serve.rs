@@ -38,7 +38,7 @@ use crate::revocation::Revocations;
 use crate::routes::{self, HostCheck};
 use crate::rules::Rules;
 use crate::session::Means;
-use crate::settings::{Jwks, MAIL, Model, Notify, Plugin, Policies as Judges, Settings};
+use crate::settings::{Jwks, MAIL, Model, Notify, Plugin, Policies as Judges, Reached, Settings};
 use crate::storage::{self, StorageError};
 use crate::telemetry::Level;
 
@@ -69,7 +69,7 @@ pub(crate) enum ServeError {
 /// What each plugin may use. Where several answer, none takes more than three quarters of the places there are, however many ask it:
 /// the models of the others go on.
 fn limits_of(models: &[Model], max_answers: u32) -> Limits {
-    let answering: BTreeSet<&str> = models.iter().map(|model| model.plugin.as_str()).collect();
+    let answering: BTreeSet<&str> = models.iter().flat_map(Model::plugins).collect();
     let share = max_answers - max_answers / 4;
     let live_answers = usize::try_from(share).ok().filter(|_| answering.len() > 1);
     Limits { live_answers, ..Limits::default() }
@@ -107,27 +107,39 @@ pub(crate) fn routes_of(
     models: Vec<Model>,
     loaded: &BTreeMap<String, Loaded>,
 ) -> Result<Vec<Arc<Route>>, PluginError> {
-    let route = |model: Model| {
-        let Loaded { plugin, credentials, .. } = loaded.get(&model.plugin)?.clone();
+    let route = |model: &Model, reached: Reached, also: Vec<Arc<Route>>| {
+        let Reached { plugin: id, upstream, weight, price } = reached;
+        let Loaded { plugin, credentials, .. } = loaded.get(&id)?.clone();
         let Component::Provider(provider) = plugin else {
             let cannot = "a model is to be answered by it, and it does not answer";
-            return Some(Err(PluginError::OtherKind { id: model.plugin, cannot }));
+            return Some(Err(PluginError::OtherKind { id, cannot }));
         };
+        let model = model.clone();
         Some(Ok(Arc::new(Route {
             id: model.id,
             name: model.name,
-            upstream_model: model.upstream,
+            upstream_model: upstream,
             provider,
             credentials,
             system_prompt: model.system_prompt,
-            price: model.price,
+            price,
             max_output_tokens: model.max_output_tokens,
             fallback: model.fallback,
+            weight,
+            also,
             roles: model.roles,
             breaker: Breaker::default(),
         })))
     };
-    models.into_iter().filter_map(route).collect()
+    let model = |model: Model| {
+        let also = model.also.iter().cloned();
+        let also = also.filter_map(|reached| route(&model, reached, Vec::new()));
+        match also.collect::<Result<Vec<_>, _>>() {
+            Ok(also) => route(&model, model.reached.clone(), also),
+            Err(problem) => Some(Err(problem)),
+        }
+    };
+    models.into_iter().filter_map(model).collect()
 }
 
 /// Who judges. Each is loaded; one that does not judge is an error.

@@ -297,20 +297,43 @@ pub(crate) struct Model {
     pub(crate) id: ModelId,
     /// What people see, at most 200 bytes.
     pub(crate) name: String,
-    /// Who answers: the id of a plugin that is switched on.
-    pub(crate) plugin: String,
-    /// What the provider calls it.
-    pub(crate) upstream: String,
+    /// Who answers.
+    pub(crate) reached: Reached,
+    /// Who else does, each a part of its conversations.
+    pub(crate) also: Vec<Reached>,
     /// Instead of the general prompt; never empty.
     pub(crate) system_prompt: Option<String>,
-    /// What its tokens cost.
-    pub(crate) price: Option<Price>,
     /// Longest answer in tokens, at least 1.
     pub(crate) max_output_tokens: Option<u32>,
     /// Who answers instead, in order: other models that exist.
     pub(crate) fallback: Vec<ModelId>,
     /// Who may use it, by a role each; empty is everybody.
     pub(crate) roles: Vec<String>,
+}
+
+/// One upstream of a model.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    /// Who answers: the id of a plugin that is switched on.
+    pub(crate) plugin: String,
+    /// What the provider calls it.
+    pub(crate) upstream: String,
+    /// Its part of the conversations, as a number beside those of the model's other upstreams; 0 to 1,000.
+    pub(crate) weight: u32,
+    /// What its tokens cost.
+    pub(crate) price: Option<Price>,
+}
+
+impl Model {
+    /// Its upstreams.
+    pub(crate) fn reached_at(&self) -> impl Iterator<Item = &Reached> {
+        std::iter::once(&self.reached).chain(&self.also)
+    }
+
+    /// The plugins that answer for it.
+    pub(crate) fn plugins(&self) -> impl Iterator<Item = &str> {
+        self.reached_at().map(|reached| reached.plugin.as_str())
+    }
 }
 
 /// Telling people.

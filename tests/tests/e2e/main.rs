@@ -56,3 +56,4 @@ mod unicode;
 mod upgrade;
 mod usage;
 mod vendors;
+mod weights;

@@ -8,7 +8,7 @@ use sluice_sandbox::Limits;
 use super::{Exit, block_on, chain, configured, print, tell};
 use crate::plugins::Shelf;
 use crate::serve;
-use crate::settings::{self as configuration, Configured, Engine};
+use crate::settings::{self as configuration, Configured, Engine, Reached};
 
 /// Validates the configuration, loads every plugin, prints every key with its value and origin (secrets masked) and what would
 /// run.
@@ -58,7 +58,9 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
         print(format_args!("plugin      {id}  contract {contract}  sha256 {digest}"));
     }
     for model in &settings.models {
-        print(format_args!("model       {}  {} by {}", model.id, model.upstream, model.plugin));
+        for Reached { plugin, upstream, .. } in model.reached_at() {
+            print(format_args!("model       {}  {upstream} by {plugin}", model.id));
+        }
     }
     for (place, id) in settings.policies.chain.iter().enumerate() {
         print(format_args!("policy      {}. {id}", place + 1));

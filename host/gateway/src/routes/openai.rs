@@ -14,8 +14,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use sluice_chat::id::ModelId;
+use sluice_chat::id::{ModelId, UserId};
 use sluice_chat::policy::Subject;
+use sluice_chat::request::{ChatRequest, Content, Role};
 use sluice_upstream::{Blobs, MAX_TEXT_BYTES};
 use sluice_wire::openai::{
     BadRequest, ChatCall, Chunks, Failure, Head, ModelEntry, ModelList, UsageBody, Whole,
@@ -254,6 +255,8 @@ async fn answer(
     let judged = policies.judge(Proposal { subject, model, request }, may_use).await?;
     let Judged { model, mut request, ticket, .. } = judged;
     let route = route(gateway, model.as_str(), roles)?;
+    let conversation = conversation(&user, &request);
+    let (route, others) = gateway.means.catalog.load().ways(&route, roles, &conversation);
     request.model.clone_from(&route.upstream_model);
     request.max_output_tokens =
         request.max_output_tokens.into_iter().chain(route.max_output_tokens).min();
@@ -267,7 +270,6 @@ async fn answer(
         created: clock::now().0 / 1_000,
         model: route.id.to_string(),
     };
-    let others = gateway.means.catalog.load().others(&route, roles);
     let question = Question { route, others, request, blobs: kept };
     let pieces = call::start(
         gateway,
@@ -278,6 +280,15 @@ async fn answer(
     } else {
         in_one(&head, pieces).await
     }
+}
+
+/// What a conversation is told from others by, which has no id here: whose it is, and how the user began it.
+fn conversation(user: &UserId, request: &ChatRequest) -> String {
+    let began = request.messages.iter().find(|message| message.role == Role::User);
+    let texts = began.iter().flat_map(|message| &message.parts).filter_map(|part| {
+        if let Content::Text(text) = &part.content { Some(text.as_str()) } else { None }
+    });
+    std::iter::once(user.as_str()).chain(texts).collect::<Vec<_>>().join("\n")
 }
 
 async fn read(body: Vec<u8>) -> Result<ChatCall, Refused> {

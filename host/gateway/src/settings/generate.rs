@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::keys::field::{Field, MODEL_FIELDS, PLUGIN_FIELDS, SLOT_FIELDS};
+use super::keys::field::{ALSO_FIELDS, Field, MODEL_FIELDS, PLUGIN_FIELDS, SLOT_FIELDS};
 use super::keys::table::{DEAD_VARIABLES, KEYS};
 use super::keys::{Effect, Key};
 
@@ -131,6 +131,7 @@ pub(super) fn markdown() -> String {
     }
     blocks.push(fields("`[plugins.ID]`", "Key", PLUGIN_FIELDS));
     blocks.push(fields("`[[models]]`", "Key", MODEL_FIELDS));
+    blocks.push(fields("`also` of `[[models]]`", "Key", ALSO_FIELDS));
     blocks.push(format!("\n{DOCS_VARIABLES}"));
     blocks.push("| Variable | Sets |\n|---|---|".into());
     for key in KEYS {

@@ -6,7 +6,7 @@
 pub(super) mod field;
 pub(super) mod table;
 
-use self::field::{Field, MODEL_FIELDS, PLUGIN_FIELDS, SLOT_FIELDS};
+use self::field::{ALSO_FIELDS, Field, MODEL_FIELDS, PLUGIN_FIELDS, SLOT_FIELDS};
 use self::table::KEYS;
 use super::suggestion;
 use super::value::Kind;
@@ -159,6 +159,7 @@ fn find_field(asked: &str) -> Option<&'static Field> {
     let (fields, name) = match parts.as_slice() {
         ["plugins", _, name, ..] => (PLUGIN_FIELDS, *name),
         ["models", name] => (MODEL_FIELDS, *name),
+        ["models", "also", name] => (ALSO_FIELDS, *name),
         [variable] => {
             let slot = variable.strip_prefix("LLM_PROVIDER_")?;
             let name = slot.trim_start_matches(|digit: char| digit.is_ascii_digit());

@@ -51,6 +51,8 @@ pub(super) async fn embed(
     let Judged { model, request: judged, ticket, .. } = policies.judge(proposal, may_use).await?;
     request.passages = passages_of(judged);
     let route = route(gateway, model.as_str(), roles)?;
+    let mut ways = route.spread(user.as_str()).into_iter();
+    let route = ways.find(|way| way.provider.embeds()).unwrap_or(route);
     let failure = match &route {
         _ if request.passages.len() != count => Some(Failure::Internal),
         route if !route.provider.embeds() => Some(Failure::Provider(ErrorKind::Unsupported)),

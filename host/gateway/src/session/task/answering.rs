@@ -144,6 +144,7 @@ impl Session {
         let caller = Arc::clone(&self.caller);
         let roles = &caller.principal.roles;
         let route = catalog.find(Some(&question.model), roles).ok_or(Refusal::InvalidModel)?;
+        let (route, others) = catalog.ways(route, roles, self.id.as_str());
         let limit = self.means.budget.messages.max(1);
         // Answers given to it earlier come after it and stay out.
         let after = self.asked.as_ref().map(|(_, seq)| seq.next());
@@ -158,7 +159,7 @@ impl Session {
                 message.sender != Sender::User && message.model.as_ref() == Some(&route.id)
             })
             .filter_map(|message| message.upstream_request_id.as_deref())
-            .find_map(|ids| UpstreamIds::parse(ids).conversation);
+            .find_map(|ids| UpstreamIds::parse(ids).conversation_with(route.provider.name()));
         let spoken: Vec<Spoken> = newest
             .into_iter()
             .map(|message| Spoken { by_user: message.sender == Sender::User, text: message.text })
@@ -184,7 +185,6 @@ impl Session {
             user: Some(pseudonym(&self.owner)),
             ..ChatRequest::default()
         };
-        let (others, route) = (catalog.others(route, roles), Arc::clone(route));
         Ok((ask::Question { route, others, request, blobs: Blobs::default() }, bytes))
     }
 
@@ -224,7 +224,8 @@ impl Session {
                 ChatEvent::Usage(told) => usage = Some(told),
                 ChatEvent::UpstreamId { name, value } => {
                     if let Some(running) = &mut self.running {
-                        running.upstream_ids.note(&name, value);
+                        let plugin = running.route.as_ref().map(|route| route.provider.name());
+                        running.upstream_ids.note(&name, value, plugin.unwrap_or_default());
                         running.stored.upstream_request_id = running.upstream_ids.to_text();
                     }
                 }

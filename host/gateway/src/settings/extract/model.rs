@@ -7,16 +7,20 @@ use sluice_chat::id::ModelId;
 
 use super::fields::{self, Fields, type_wrong};
 use super::plugin::Plugins;
-use crate::settings::Model;
-use crate::settings::keys::field::MODEL_FIELDS;
+use crate::settings::keys::field::{ALSO_FIELDS, MODEL_FIELDS};
 use crate::settings::problem::{Findings, Origin, Problem, quoted};
 use crate::settings::sources::Sources;
 use crate::settings::value::raw::Raw;
+use crate::settings::{Model, Reached};
 
 /// Longest name of a model, ours or the provider's, in bytes.
 pub(super) const NAME_BYTES: usize = 200;
 /// Longest system prompt in bytes.
 const PROMPT_BYTES: usize = 64 * 1024;
+/// Most upstreams beside the first.
+const MOST_ALSO: usize = 15;
+/// The heaviest weight.
+const HEAVIEST: u64 = 1_000;
 /// Most tokens one answer may be allowed.
 const MOST_TOKENS: u64 = 10_000_000;
 
@@ -31,8 +35,8 @@ pub(super) struct Written {
     pub(super) model: Model,
     /// Its id's full name and origin.
     pub(super) id: (String, Origin),
-    /// Its plugin's full name and origin.
-    pub(super) plugin: (String, Origin),
+    /// Full name and origin of its plugin, and of those of its other upstreams.
+    pub(super) plugins: Vec<(String, Origin)>,
     /// Its fallback's full name and origin.
     pub(super) fallback: (String, Origin),
 }
@@ -50,14 +54,52 @@ pub(super) fn read(sources: &Sources, findings: &mut Findings) -> Vec<Written> {
         let label = format!("models[{index}]");
         let path = vec!["models", index.as_str()];
         if let Some(fields) = Fields::open(sources, path, label, MODEL_FIELDS, findings) {
-            models.extend(one(&fields, findings));
+            let also = also(sources, &index, findings);
+            models.extend(one(&fields, also, findings));
         }
     }
     models
 }
 
+/// An upstream beside the first. What is not written is as the model has it.
+struct Also {
+    plugin: String,
+    place: (String, Origin),
+    upstream: Option<String>,
+    weight: Option<u32>,
+    price: Option<Price>,
+}
+
+/// Reads the further upstreams of one model.
+fn also(sources: &Sources, index: &str, findings: &mut Findings) -> Vec<Also> {
+    let list = ["models", index, "also"];
+    let label = format!("models[{index}].also");
+    let Some(found) = sources.find(&list) else { return Vec::new() };
+    let numbers = sources.names(&list);
+    if !found.raw.is_list() || numbers.len() > MOST_ALSO {
+        let problem = Problem::new(&label, found.origin, "is no list of so many tables");
+        findings.problem(problem.accepted(format!("at most {MOST_ALSO} tables")));
+        return Vec::new();
+    }
+    let mut also = Vec::new();
+    for number in &numbers {
+        let path = list.into_iter().chain([number.as_str()]).collect();
+        let label = format!("{label}[{number}]");
+        let Some(fields) = Fields::open(sources, path, label, ALSO_FIELDS, findings) else {
+            continue;
+        };
+        let plugin = fields.required("plugin", findings, fields::text(NAME_BYTES));
+        let upstream = fields.get("upstream", findings, fields::text(NAME_BYTES));
+        let weight = fields.get("weight", findings, weight);
+        let price = price(&fields, findings);
+        let place = (fields.full("plugin"), fields.origin_of("plugin"));
+        also.extend(plugin.map(|plugin| Also { plugin, place, upstream, weight, price }));
+    }
+    also
+}
+
 /// Reads one model. `None` when it has no id or no plugin.
-fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
+fn one(fields: &Fields<'_>, also: Vec<Also>, findings: &mut Findings) -> Option<Written> {
     let id = fields.required("id", findings, model_id);
     let plugin = fields.required("plugin", findings, fields::text(NAME_BYTES));
     let name = fields.get("name", findings, fields::text(NAME_BYTES));
@@ -71,21 +113,34 @@ fn one(fields: &Fields<'_>, findings: &mut Findings) -> Option<Written> {
         ids.collect::<Result<Vec<_>, _>>()
     });
     let roles = fields.get("roles", findings, fields::words);
+    let own_weight = fields.get("weight", findings, weight);
+    if own_weight.is_some() && also.is_empty() {
+        let (name, origin) = (fields.full("weight"), fields.origin_of("weight"));
+        findings.warning(&name, origin, "has no effect without also");
+    }
     let (id, plugin) = (id?, plugin?);
     let place = |name: &str| (fields.full(name), fields.origin_of(name));
+    let upstream = upstream.unwrap_or_else(|| id.as_str().into());
+    let places = also.iter().map(|also| also.place.clone());
+    let plugins = std::iter::once(place("plugin")).chain(places).collect();
+    let also = also.into_iter().map(|also| Reached {
+        plugin: also.plugin,
+        upstream: also.upstream.unwrap_or_else(|| upstream.clone()),
+        weight: also.weight.unwrap_or(1),
+        price: also.price.or(price),
+    });
     Some(Written {
         id: place("id"),
-        plugin: place("plugin"),
+        plugins,
         fallback: place("fallback"),
         model: Model {
             name: name.unwrap_or_else(|| id.as_str().into()),
-            upstream: upstream.unwrap_or_else(|| id.as_str().into()),
+            also: also.collect(),
+            reached: Reached { plugin, upstream, weight: own_weight.unwrap_or(1), price },
             fallback: fallback.unwrap_or_default(),
             roles: roles.unwrap_or_default(),
             id,
-            plugin,
             system_prompt,
-            price,
             max_output_tokens,
         },
     })
@@ -134,6 +189,12 @@ fn bad_id(text: &str) -> String {
     format!("{} is no id", quoted(text))
 }
 
+fn weight(raw: Raw<'_>) -> Result<u32, String> {
+    let number = raw.number().map_err(type_wrong)?;
+    let fits = number <= HEAVIEST;
+    u32::try_from(number).ok().filter(|_| fits).ok_or_else(|| format!("{number} is out of range"))
+}
+
 fn tokens(raw: Raw<'_>) -> Result<u32, String> {
     let number = raw.number().map_err(type_wrong)?;
     let fits = (1..=MOST_TOKENS).contains(&number);
@@ -153,16 +214,16 @@ pub(super) fn check(models: &[Written], plugins: &Plugins, findings: &mut Findin
             first.insert(&written.model.id, origin);
         }
     }
-    for Written { model, plugin: (key, origin), fallback, .. } in models {
-        let state = match plugins.named.get(&model.plugin) {
-            Some(true) => None,
-            Some(false) => Some("is switched off"),
-            None => Some("is no plugin"),
-        };
-        if let Some(state) = state {
+    for Written { model, plugins: places, fallback, .. } in models {
+        for (plugin, (key, origin)) in model.plugins().zip(places) {
+            let state = match plugins.named.get(plugin) {
+                Some(true) => continue,
+                Some(false) => "is switched off",
+                None => "is no plugin",
+            };
             let on = plugins.named.iter().filter(|(_, on)| **on);
             let on: Vec<_> = on.map(|(id, _)| id.as_str()).collect();
-            let wrong = format!("{} {state}", quoted(&model.plugin));
+            let wrong = format!("{} {state}", quoted(plugin));
             let problem = Problem::new(key, origin.clone(), wrong);
             findings.problem(problem.accepted(one_of(&on, "a [plugins.ID] table")));
         }

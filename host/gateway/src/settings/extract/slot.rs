@@ -14,7 +14,7 @@ use crate::settings::secret::vault::Vault;
 use crate::settings::sources::Sources;
 use crate::settings::value::endpoint;
 use crate::settings::value::raw::Raw;
-use crate::settings::{Grants, Model, OnFailure, Plugin, Source};
+use crate::settings::{Grants, Model, OnFailure, Plugin, Reached, Source};
 
 /// The provider that needs neither address nor key.
 const ECHO: &str = "echo";
@@ -132,15 +132,19 @@ impl Slot<'_> {
         let place = |field: &str| (self.variable(field), self.origin(field));
         Some(Written {
             id: place("ID"),
-            plugin: place("TYPE"),
+            plugins: vec![place("TYPE")],
             fallback: place("ID"),
             model: Model {
                 name: name.unwrap_or_else(|| id.as_str().into()),
-                upstream: upstream.unwrap_or_else(|| id.as_str().into()),
+                reached: Reached {
+                    plugin: plugin.into(),
+                    upstream: upstream.unwrap_or_else(|| id.as_str().into()),
+                    weight: 1,
+                    price: None,
+                },
+                also: Vec::new(),
                 id,
-                plugin: plugin.into(),
                 system_prompt: None,
-                price: None,
                 max_output_tokens: None,
                 fallback: Vec::new(),
                 roles: Vec::new(),

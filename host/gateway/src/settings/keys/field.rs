@@ -118,9 +118,39 @@ pub(in crate::settings) const MODEL_FIELDS: &[Field] = &[
         "Who answers instead, in order, when this one fails before it said anything.",
     ),
     field(
+        "also",
+        "a list of at most 15 tables, each with a plugin",
+        "Further upstreams of the same model. Each conversation is asked of one of them, by its weight, and of the others when that fails before it said anything.",
+    ),
+    field(
+        "weight",
+        "a whole number from 0 to 1000",
+        "How many conversations this upstream has beside those of also; 0 is one that only stands in. Default 1.",
+    ),
+    field(
         "roles",
         "a list of roles",
         "Who may use it: whoever has one of these roles in their token. Empty means everybody. To all others it is not there.",
+    ),
+];
+
+/// Each table of `also` in `[[models]]`.
+pub(in crate::settings) const ALSO_FIELDS: &[Field] = &[
+    field("plugin", "the ID of an enabled plugin", "Who answers. Required."),
+    field(
+        "upstream",
+        "text of at most 200 bytes",
+        "What the provider calls the model. Default: as in the model.",
+    ),
+    field(
+        "weight",
+        "a whole number from 0 to 1000",
+        "How many conversations it has beside the others; 0 is one that only stands in. Default 1.",
+    ),
+    field(
+        "price.KIND",
+        "as in the model",
+        "What its tokens cost, if that is not what the model's do.",
     ),
 ];
 

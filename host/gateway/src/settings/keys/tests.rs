@@ -95,9 +95,13 @@ fn a_key_is_explained_under_each_of_its_names() {
 
 #[test]
 fn fields_are_explained_and_strangers_are_not() {
-    for name in
-        ["plugins.x.source", "plugins.x.secrets.api_key", "models.id", "LLM_PROVIDER_7_TYPE"]
-    {
+    for name in [
+        "plugins.x.source",
+        "plugins.x.secrets.api_key",
+        "models.id",
+        "models.also.weight",
+        "LLM_PROVIDER_7_TYPE",
+    ] {
         assert!(explain(name).is_some_and(|told| told.contains("accepted")), "{name}");
     }
     for name in ["", "server", "plugins.x", "models.x", "LLM_PROVIDER_", "PATH"] {

@@ -80,7 +80,10 @@ upstream = \"big\"
     );
     assert!(!off.enabled && off.secrets.is_empty());
     let [a, b] = settings.models.as_slice() else { panic!("two models") };
-    assert_eq!((a.name.as_str(), a.upstream.as_str(), a.max_output_tokens), ("a", "a", Some(100)));
+    assert_eq!(
+        (a.name.as_str(), a.reached.upstream.as_str(), a.max_output_tokens),
+        ("a", "a", Some(100))
+    );
     let price = Price {
         input: 3_000_000,
         cached_input: 300_000,
@@ -88,8 +91,8 @@ upstream = \"big\"
         output: 15_000_000,
         reasoning: 15_000_000,
     };
-    assert_eq!((a.price, b.price), (Some(price), None));
-    assert_eq!((b.name.as_str(), b.upstream.as_str()), ("The other", "big"));
+    assert_eq!((a.reached.price, b.reached.price), (Some(price), None));
+    assert_eq!((b.name.as_str(), b.reached.upstream.as_str()), ("The other", "big"));
 }
 
 #[test]

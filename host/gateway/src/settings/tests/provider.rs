@@ -33,7 +33,7 @@ fn a_secret_and_a_provider_are_a_whole_configuration() {
     let [model] = settings.models.as_slice() else { panic!("{settings:?}") };
     assert_eq!(model.id.as_str(), "model-1");
     assert_eq!(
-        (model.name.as_str(), model.plugin.as_str(), model.upstream.as_str()),
+        (model.name.as_str(), model.reached.plugin.as_str(), model.reached.upstream.as_str()),
         ("A model", "provider-1", "gpt-4o-mini")
     );
 }
@@ -44,7 +44,7 @@ fn numbers_may_be_left_out_and_count_as_numbers() {
 
     let ids: Vec<_> = settings.models.iter().map(|model| model.id.as_str()).collect();
     assert_eq!(ids, ["echo", "model-2", "model-10", "model-99"]);
-    assert_eq!(settings.models[1].upstream, "model-2");
+    assert_eq!(settings.models[1].reached.upstream, "model-2");
     assert_eq!(settings.models[1].name, "model-2");
 }
 

@@ -179,6 +179,22 @@ fn one_wrong_thing_is_one_problem() {
             "plugins.x.secrets.key (c.toml:3): is required",
         ),
         (
+            "[plugins.x]\nsource = \"bundled:echo\"\n[[models]]\nid = \"a\"\nplugin = \"x\"\nalso = [{ plugin = \"y\" }]",
+            "models[0].also[0].plugin (c.toml:6): \"y\" is no plugin",
+        ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\n[[models]]\nid = \"a\"\nplugin = \"x\"\nalso = [{ plugin = \"x\", wieght = 1 }]",
+            "models[0].also[0].wieght (c.toml:6): is no setting; did you mean weight?",
+        ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\n[[models]]\nid = \"a\"\nplugin = \"x\"\nweight = 1001\nalso = [{ plugin = \"x\" }]",
+            "models[0].weight (c.toml:6): 1001 is out of range",
+        ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\n[[models]]\nid = \"a\"\nplugin = \"x\"\nalso = \"x\"",
+            "models[0].also (c.toml:6): is no list of so many tables",
+        ),
+        (
             "[plugins.x]\nsource = \"bundled:echo\"\nsecrets.other = [\"a-key\"]",
             "plugins.x.secrets.other (c.toml:3): is a list, which only api_key may be",
         ),
@@ -243,7 +259,7 @@ modle = \"x\"
     models[1].price.input (c.toml:15): has the wrong type, a negative number or a fraction; accepted: whole numbers from 0 to 1000000000000 for input and output, and where they differ for cached_input, cache_write and reasoning
     models[1].price.output (c.toml:11): is required; accepted: whole numbers from 0 to 1000000000000 for input and output, and where they differ for cached_input, cache_write and reasoning
     models[1].max_output_tokens (c.toml:14): 0 is out of range; accepted: a whole number from 1 to 10000000
-    models[2].modle (c.toml:19): is no setting; accepted: id, name, plugin, upstream, system_prompt, price.KIND, max_output_tokens, fallback, roles
+    models[2].modle (c.toml:19): is no setting; accepted: id, name, plugin, upstream, system_prompt, price.KIND, max_output_tokens, fallback, also, weight, roles
     models[2].id (c.toml:17): is required; accepted: 1 to 100 bytes without control characters, once among all models
     models[1].id (c.toml:12): "a" is already a model (c.toml:8)
     models[0].plugin (c.toml:9): "no" is no plugin; accepted: on
