@@ -17,11 +17,11 @@ mod review;
 mod sealing;
 mod session;
 mod shared;
+mod takeover;
 mod unit;
 mod usage;
 
 use std::collections::{HashMap, HashSet};
-use std::error::Error as StdError;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,16 +38,17 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::checkpoint::write_checkpoints;
-use self::collection::{MESSAGES, PREDECESSORS, PULSE, SESSIONS, VERSION};
+use self::collection::{MESSAGES, PREDECESSORS, PULSE, SESSIONS};
 pub use self::connect::DatabaseSettings;
 use self::connect::database;
 pub(crate) use self::connect::greet;
-use self::lease::{Lease, LeaseError, keep};
+use self::lease::keep;
 use self::message as messages;
 pub use self::retry::Retry;
 use self::retry::Tries;
 use self::session as sessions;
-use self::shared::{CannotCompact, OPERATIONS, Shared, TookTooLong, cause, stand_in, unavailable};
+use self::shared::{CannotCompact, OPERATIONS, Shared, TookTooLong, stand_in, unavailable};
+use self::takeover::take_over;
 use self::unit::{DEADLINE, Stop, Unit};
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
@@ -121,36 +122,16 @@ mod reservation;
 impl MongoDb {
     /// Waits for the database, takes it over and brings it to today's layout.
     pub(crate) async fn connect(settings: &DatabaseSettings) -> Result<Self, OpenError> {
-        let name = settings.database.clone();
-        let failed = |source: Box<dyn StdError + Send + Sync>| OpenError::DatabaseUnavailable {
-            database: name.clone(),
-            source,
-        };
         let database = database(settings).await?;
-        let transactions = greet(&database, settings.connect_timeout).await.map_err(&failed)?;
+        let transactions = greet(&database, settings.connect_timeout).await.map_err(|source| {
+            OpenError::DatabaseUnavailable { database: settings.database.clone(), source }
+        })?;
         if !transactions {
             tracing::warn!(
                 "the database is a standalone server: an acknowledged message may be lost when it crashes, use a replica set"
             );
         }
-        let lease =
-            Lease::take(&database, &settings.instance).await.map_err(|error| match error {
-                LeaseError::Held => OpenError::DatabaseInUse { database: name.clone() },
-                LeaseError::Failed(error) => failed(error.into()),
-            })?;
-        let found = collection::layout(&database).await.map_err(|stop| failed(cause(stop)))?;
-        if found > VERSION {
-            let database = name.clone();
-            return Err(OpenError::DatabaseNewer { database, found, known: VERSION });
-        }
-        collection::prepare(&database).await.map_err(|error| failed(error.into()))?;
-        // The lease says that nobody else writes: what still runs was cut off with its process.
-        usage::record_all_interrupted(&database).await.map_err(|error| failed(error.into()))?;
-        let running = doc! { "running": true };
-        let interrupted = doc! { "$set": { "ending": "interrupted" }, "$unset": { "running": "" } };
-        let messages = database.collection::<Document>(MESSAGES);
-        messages.update_many(running, interrupted).await.map_err(|error| failed(error.into()))?;
-        reservation::give_all_back(&database).await.map_err(|error| failed(cause(error)))?;
+        let lease = take_over(&database, &settings.instance, transactions).await?;
         let theirs = database.list_collection_names().filter(doc! { "name": PREDECESSORS }).await;
         if theirs.is_ok_and(|names| !names.is_empty()) {
             tracing::info!(

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::checkpoint::AT_ONCE;
 use super::retry::{Retry, is_transient};
 use super::shared::OPERATIONS;
+use super::takeover::app_name;
 use crate::error::OpenError;
 
 /// How long the driver looks for a server that takes the operation, each try.
@@ -37,7 +38,7 @@ pub struct DatabaseSettings {
     pub instance: String,
     /// How often and how patiently an operation is tried.
     pub retry: Retry,
-    /// How long to wait for the database when opening.
+    /// How long to wait for the database's first answer when opening.
     pub connect_timeout: Duration,
 }
 
@@ -58,7 +59,7 @@ pub(crate) async fn database(settings: &DatabaseSettings) -> Result<Database, Op
             source: elapsed.into(),
         })?
         .map_err(wrong)?;
-    options.app_name = Some("sluice".to_owned());
+    options.app_name = Some(app_name(&settings.database));
     options.retry_reads = Some(false);
     options.retry_writes = Some(false);
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));

@@ -20,7 +20,7 @@ use super::unit::DEADLINE;
 /// How long it lasts without being renewed.
 const TERM: Duration = Duration::from_secs(10);
 /// How often it is renewed.
-const RENEWED_EVERY: Duration = Duration::from_secs(3);
+pub(crate) const RENEWED_EVERY: Duration = Duration::from_secs(3);
 /// How often used-up client message ids are swept out, in renewals.
 const SWEPT_EVERY: u32 = 20;
 /// How often who waits for it looks again.
