@@ -8,6 +8,11 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
+use futures_util::TryStreamExt as _;
+use mongodb::{
+    Database,
+    bson::{RawDocumentBuf, doc},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -144,6 +149,37 @@ impl Gateway {
             .arg(self.home.path().join("disk"))
             .status();
         assert!(status.is_ok_and(|status| status.success()), "the disk can be made larger");
+    }
+
+    /// The database it keeps its archive in, where that is a MongoDB.
+    pub(crate) async fn database(&self) -> Option<Database> {
+        let in_a_file = engine(self.home.path()).is_empty() || self.setup.disk.is_some();
+        if in_a_file {
+            return None;
+        }
+        let client = mongodb::Client::with_uri_str(server()).await.expect("an address");
+        Some(client.database(&database(self.home.path())))
+    }
+
+    /// Whether that word stands anywhere in the archive, in any of its files or documents.
+    pub async fn is_stored(&self, word: &str) -> bool {
+        let found = |bytes: &[u8]| bytes.windows(word.len()).any(|part| part == word.as_bytes());
+        let Some(database) = self.database().await else {
+            let files = fs::read_dir(self.home.path()).expect("the test's folder");
+            return files
+                .map(|file| file.expect("a file").path())
+                .filter(|path| path.to_string_lossy().contains("sluice.db"))
+                .any(|path| found(&fs::read(path).expect("readable")));
+        };
+        for name in database.list_collection_names().await.expect("asked") {
+            let documents = database.collection::<RawDocumentBuf>(&name).find(doc! {}).await;
+            let documents: Vec<_> =
+                documents.expect("asked").try_collect().await.expect("the database is read");
+            if documents.iter().any(|document| found(document.as_bytes())) {
+                return true;
+            }
+        }
+        false
     }
 
     /// What it logged so far.
@@ -288,21 +324,27 @@ fn engine(home: &Path) -> Vec<(&'static str, String)> {
         return Vec::new();
     }
     assert_eq!(engine, "mongodb", "SLUICE_TEST_ENGINE is sqlite or mongodb");
-    let name = home.file_name().expect("a folder of its own");
-    // Databases whose names differ in case alone are one.
-    let name = name.as_encoded_bytes().iter().fold("e2e_".to_owned(), |mut name, byte| {
-        write!(name, "{byte:02x}").expect("a text takes everything");
-        name
-    });
+    let name = database(home);
     vec![
         ("SLUICE_STORAGE__ENGINE", engine),
-        (
-            "SLUICE_STORAGE__MONGODB__URI",
-            env::var("SLUICE_TEST_MONGODB").expect("SLUICE_TEST_MONGODB, an address"),
-        ),
+        ("SLUICE_STORAGE__MONGODB__URI", server()),
         ("SLUICE_STORAGE__MONGODB__DATABASE", name.clone()),
         ("SLUICE_STORAGE__MONGODB__INSTANCE", name),
     ]
+}
+
+/// The database of a gateway with that folder.
+fn database(home: &Path) -> String {
+    let name = home.file_name().expect("a folder of its own");
+    // Databases whose names differ in case alone are one.
+    name.as_encoded_bytes().iter().fold("e2e_".to_owned(), |mut name, byte| {
+        write!(name, "{byte:02x}").expect("a text takes everything");
+        name
+    })
+}
+
+fn server() -> String {
+    env::var("SLUICE_TEST_MONGODB").expect("SLUICE_TEST_MONGODB, an address")
 }
 
 fn command(setup: &Setup, home: &Path) -> Command {

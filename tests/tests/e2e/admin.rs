@@ -60,7 +60,7 @@ async fn operators_page_through_everybodys_sessions() {
     assert_eq!(ids(&read(&gateway, "/sessions?offset=3").await), [&sessions[0]]);
     let of_ada = read(&gateway, "/users/ada/sessions").await;
     assert_eq!(ids(&of_ada), [&sessions[2], &sessions[0]]);
-    assert_eq!(of_ada, read(&gateway, "/sessions?user_id=ada").await);
+    assert_eq!(ids(&read(&gateway, "/sessions?user_id=ada").await), ids(&of_ada));
     assert_eq!(read(&gateway, "/users/nobody/sessions").await["total"], 0);
 }
 

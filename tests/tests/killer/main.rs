@@ -2,6 +2,7 @@
 //! twice or change its place.
 //!
 //! Clients write down what they sent and what was acknowledged; at the end the history is held against it.
+//! `SLUICE_TEST_ENGINE=mongodb` tells it to the other engine; kills of the database itself are in `e2e/needs_mongod.rs`.
 
 mod witness;
 
@@ -13,9 +14,10 @@ use sluice_tests::{FakeProvider, Gateway, Setup};
 use tokio::time::timeout;
 use witness::{Counts, Witness};
 
-/// Kills of every run, and of a run with `cargo sluice test --all`.
+/// Kills of every run, and of a run with `cargo sluice test --all`: of the latter fewer on MongoDB, where each takes longer.
 const KILLS: usize = 30;
 const ALL_KILLS: usize = 1_000;
+const ALL_KILLS_ON_MONGODB: usize = 100;
 /// Clients that talk at the same time, each with a user of its own.
 const WITNESSES: usize = 4;
 /// Kills after which conversations are left and new ones begun, so that none gets endless.
@@ -26,7 +28,12 @@ const LATEST: Duration = Duration::from_millis(400);
 /// Whether the long variants are to be run as well: `cargo sluice test --all` says so.
 fn kills() -> usize {
     let all = std::env::var_os("SLUICE_TESTS").is_some_and(|value| value == "all");
-    if all { ALL_KILLS } else { KILLS }
+    let mongodb = std::env::var_os("SLUICE_TEST_ENGINE").is_some_and(|value| value == "mongodb");
+    match (all, mongodb) {
+        (false, _) => KILLS,
+        (true, false) => ALL_KILLS,
+        (true, true) => ALL_KILLS_ON_MONGODB,
+    }
 }
 
 #[tokio::test]

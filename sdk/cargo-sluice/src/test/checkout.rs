@@ -14,9 +14,10 @@ use crate::problem::Problem;
 use crate::workspace::Workspace;
 use crate::{build, cargo, say};
 
-/// What is told to both engines: the stories of the archive, and everything a client sees but what is about files or needs
-/// another program.
-const ON_BOTH_ENGINES: &str = "binary(archive) or (binary(e2e) and not test(/^(abandoned|backup|cost|disk|embeddings|sealed|usage|needs_)/))";
+/// What is told to both engines: the stories of the archive, the killer, and everything a client sees but what is about files or
+/// brings a server of its own.
+const ON_BOTH_ENGINES: &str =
+    "binary(archive) or binary(killer) or (binary(e2e) and not test(/^(backup|disk|needs_)/))";
 
 /// Builds everything, brings what tests need, and runs them all.
 pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
