@@ -62,6 +62,41 @@ async fn sessions_come_in_pages() {
 }
 
 #[tokio::test]
+async fn a_search_finds_names_and_what_was_said_and_only_the_callers() {
+    let (_provider, gateway, alice) = with_one_session().await;
+    let mut other = gateway.connect("alice").await;
+    other.ask("Do zebras sleep?").await;
+    gateway.connect("bob").await.ask("Zebras, please").await;
+    let found = async |wanted: &str| {
+        let page = gateway.get("alice", &format!("/sessions?q={wanted}")).await;
+        let sessions = page["sessions"].as_array().expect("a list").clone();
+        sessions.into_iter().map(|session| session["id"].clone()).collect::<Vec<_>>()
+    };
+
+    assert_eq!(found("ZEBRA").await, [other.session()], "by its name");
+    assert_eq!(found("been%20away").await, [alice.session()], "by what was said in it");
+    assert_eq!(found("Hello%20there").await, [other.session(), alice.session()], "by answers");
+    assert_eq!(found("quagga").await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_name_is_counted_in_characters_and_never_cut() {
+    let (_provider, gateway, alice) = with_one_session().await;
+    let path = format!("/chatbox/sessions/{}", alice.session());
+    let rename = async |name: String| {
+        let call = gateway.call("PATCH", &path).bearer(&gateway.token("alice"));
+        call.json(&json!({ "name": name })).send().await.status
+    };
+    let longest = "🦓".repeat(200);
+
+    assert_eq!(rename(longest.clone()).await, 200);
+    for refused in [format!("{longest}x"), String::new(), "a\u{7}b".to_owned()] {
+        assert_eq!(rename(refused.clone()).await, 400, "{refused}");
+    }
+    assert_eq!(gateway.get("alice", "/sessions").await["sessions"][0]["name"], longest);
+}
+
+#[tokio::test]
 async fn a_session_is_read_with_its_messages() {
     let (_provider, gateway, alice) = with_one_session().await;
 
