@@ -57,8 +57,10 @@ pub(crate) struct Gateway {
     pub(crate) ledger: Arc<Ledger>,
     /// Where routes begin: empty, or a path.
     pub(crate) prefix: String,
-    /// Every plugin that is switched on, by id.
+    /// Every plugin that is switched on and loaded, by id.
     pub(crate) plugins: BTreeMap<String, Loaded>,
+    /// Those that ask for more than they are granted, by id, with the lines that would grant it.
+    pub(crate) off: BTreeMap<String, Vec<String>>,
     /// Where plugins run.
     pub(crate) sandbox: Sandbox,
     /// Who may read the metrics.
@@ -201,6 +203,7 @@ impl Gateway {
             sockets: self.sockets.len(),
             instances: self.sandbox.instances(),
             exchanges: self.means.upstream.open_exchanges(),
+            plugins_off: self.off.len(),
             degraded: self.means.archive.durability() == Durability::Degraded,
             limiter_keys: vec![
                 (Limiter::Message, self.messages.len()),

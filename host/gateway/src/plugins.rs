@@ -1,6 +1,8 @@
 //! From configuration to plugins that are loaded, checked and tried.
 
-use std::collections::BTreeMap;
+pub(crate) mod manifest;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use sluice_upstream::{
     Credential, CredentialError, Destination, DestinationError, Endpoint, Endpoints,
 };
 
+use self::manifest::{Manifest, Stands, UnreadableManifest};
 use crate::credentials::Credentials;
 use crate::settings::{OnFailure, Plugin, Secret, Source};
 
@@ -46,6 +49,15 @@ pub(crate) enum PluginError {
     /// It is meant for something that it cannot do.
     #[error("plugin `{id}`: {cannot}")]
     OtherKind { id: String, cannot: &'static str },
+    /// Nobody can tell what it asks for.
+    #[error("plugin `{id}`")]
+    Manifest { id: String, source: UnreadableManifest },
+    /// It is given what it does not ask for: a name misspelt, most likely.
+    #[error("plugin `{id}` asks for no {}; `sluice plugin inspect` shows what it asks for", keys.join(", "))]
+    NotAsked { id: String, keys: Vec<String> },
+    /// It asks for more than it is given.
+    #[error("plugin `{id}` asks for more than it is granted; these lines would grant it: {}", lines.join("; "))]
+    AsksForMore { id: String, lines: Vec<String> },
     /// It was refused.
     #[error("plugin `{id}`")]
     Refused { id: String, source: LoadError },
@@ -83,7 +95,7 @@ impl Shelf {
             let wasm = path.extension().is_some_and(|extension| extension == "wasm");
             wasm.then(|| path.file_stem()?.to_str().map(str::to_owned)).flatten()
         });
-        let names: std::collections::BTreeSet<String> = embedded.chain(beside).collect();
+        let names: BTreeSet<String> = embedded.chain(beside).collect();
         names.into_iter().collect()
     }
 
@@ -97,7 +109,8 @@ impl Shelf {
         })
     }
 
-    fn read(&self, plugin: &Plugin) -> Result<Vec<u8>, PluginError> {
+    /// The component of a plugin of the configuration.
+    pub(crate) fn read(&self, plugin: &Plugin) -> Result<Vec<u8>, PluginError> {
         match &plugin.source {
             Source::Bundled(name) => self.component(name).ok_or_else(|| PluginError::Unknown {
                 id: plugin.id.clone(),
@@ -121,33 +134,54 @@ pub(crate) async fn load(
     limits: Limits,
 ) -> Result<Loaded, PluginError> {
     let bytes = shelf.read(plugin)?;
+    let id = || plugin.id.clone();
+    let manifest =
+        Manifest::of(&bytes).map_err(|source| PluginError::Manifest { id: id(), source })?;
+    let keys = manifest.not_asked(plugin);
+    if !keys.is_empty() {
+        return Err(PluginError::NotAsked { id: id(), keys });
+    }
+    let missing = manifest.asks(plugin).into_iter().filter_map(|ask| match ask.stands {
+        Stands::Missing(line) => Some(line),
+        Stands::Given | Stands::Without => None,
+    });
+    let lines: Vec<String> = missing.collect();
+    if !lines.is_empty() {
+        return Err(PluginError::AsksForMore { id: id(), lines });
+    }
+    let limits = manifest.limits(plugin, limits);
     let pin = plugin.sha256.map(Digest::from);
     let settings = plugin.settings.to_string();
     let component = sandbox
         .load_plugin(&plugin.id, &bytes, pin.as_ref(), limits, &settings)
         .await
-        .map_err(|source| PluginError::Refused { id: plugin.id.clone(), source })?;
-    let credentials = Arc::new(credentials(plugin)?);
+        .map_err(|source| PluginError::Refused { id: id(), source })?;
+    let credentials = Arc::new(credentials(plugin, &manifest.response_headers(plugin))?);
     Ok(Loaded { plugin: component, credentials, on_failure: plugin.on_failure })
 }
 
-/// Where the plugin may go with each of its keys.
-fn credentials(plugin: &Plugin) -> Result<Credentials, PluginError> {
+/// Where the plugin may go with each of its keys, and which headers it may see of what comes back.
+fn credentials(plugin: &Plugin, headers: &BTreeSet<String>) -> Result<Credentials, PluginError> {
     let mut keys = plugin.secrets.get(KEY_SECRET).into_iter().flatten();
-    let first = endpoints(plugin, keys.next())?;
-    let others = keys.map(|key| endpoints(plugin, Some(key))).collect::<Result<_, _>>()?;
+    let first = endpoints(plugin, keys.next(), headers)?;
+    let others = keys.map(|key| endpoints(plugin, Some(key), headers)).collect::<Result<_, _>>()?;
     Ok(Credentials::new(first, others))
 }
 
 /// Where the plugin may go, and what is added on the way.
-fn endpoints(plugin: &Plugin, key: Option<&Secret>) -> Result<Endpoints, PluginError> {
+fn endpoints(
+    plugin: &Plugin,
+    key: Option<&Secret>,
+    response_headers: &BTreeSet<String>,
+) -> Result<Endpoints, PluginError> {
     let credentials = schemes(plugin, key)?;
     let mut endpoints = BTreeMap::new();
     for (name, url) in &plugin.endpoints {
         let destination = Destination::parse(url.as_str()).map_err(|source| {
             PluginError::Endpoint { id: plugin.id.clone(), endpoint: name.clone(), source }
         })?;
-        endpoints.insert(name.clone(), Endpoint { destination, credentials: credentials.clone() });
+        let (credentials, response_headers) = (credentials.clone(), response_headers.clone());
+        endpoints.insert(name.clone(), Endpoint { destination, credentials, response_headers });
     }
     Ok(Endpoints(endpoints))
 }

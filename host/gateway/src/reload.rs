@@ -107,8 +107,10 @@ impl Reload {
             tracing::warn!(%warning, "odd configuration");
         }
         let needs_restart = self.started.needs_restart(&settings, &effective);
+        // One that stays off is not asked, as since the start.
         let wanted = settings.models.iter().flat_map(Model::plugins);
         let missing = wanted
+            .filter(|plugin| !self.gateway.off.contains_key(*plugin))
             .chain(settings.policies.chain.iter().map(String::as_str))
             .find(|plugin| !self.gateway.plugins.contains_key(*plugin))
             .map(str::to_owned);

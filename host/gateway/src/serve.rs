@@ -1,6 +1,7 @@
 //! The life of the process: build in order, serve, drain.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -75,24 +76,61 @@ fn limits_of(models: &[Model], max_answers: u32) -> Limits {
     Limits { live_answers, ..Limits::default() }
 }
 
-/// Loads every enabled plugin; what went wrong is told together.
+/// The plugins of the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Plugins {
+    /// Those that can be used, by id.
+    pub(crate) loaded: BTreeMap<String, Loaded>,
+    /// Those that are switched on and stay off: they ask for more than they are granted. By id, the lines that would grant it.
+    pub(crate) off: BTreeMap<String, Vec<String>>,
+}
+
+impl Plugins {
+    /// Why those that are off are off.
+    pub(crate) fn refused(&self) -> Vec<PluginError> {
+        let refused = self
+            .off
+            .iter()
+            .map(|(id, lines)| PluginError::AsksForMore { id: id.clone(), lines: lines.clone() });
+        refused.collect()
+    }
+
+    /// Goes on without those that are off, if it can: not without one that judges or tells, or when nobody is left.
+    fn spare(&self, policies: &Judges, notify: &Notify) -> Result<(), ServeError> {
+        let events = &notify.events;
+        let mut needed = policies.chain.iter().chain(&events.help_request).chain(&events.alarm);
+        if needed.any(|id| self.off.contains_key(id)) || self.loaded.is_empty() {
+            return Err(ServeError::Plugins(self.refused()));
+        }
+        for error in self.refused() {
+            let error = &error as &dyn Error;
+            tracing::error!(error, "a plugin stays off");
+        }
+        Ok(())
+    }
+}
+
+/// Loads every enabled plugin; what went wrong is told together. That one asks for more than it is granted is not wrong: it stays off.
 pub(crate) async fn load_plugins(
     sandbox: &Sandbox,
     shelf: &Shelf,
     plugins: &[Plugin],
     limits: Limits,
-) -> Result<BTreeMap<String, Loaded>, Vec<PluginError>> {
-    let mut loaded = BTreeMap::new();
+) -> Result<Plugins, Vec<PluginError>> {
+    let mut sorted = Plugins::default();
     let mut problems = Vec::new();
     for plugin in plugins.iter().filter(|plugin| plugin.enabled) {
         match plugins::load(sandbox, shelf, plugin, limits.clone()).await {
             Ok(ready) => {
-                loaded.insert(plugin.id.clone(), ready);
+                sorted.loaded.insert(plugin.id.clone(), ready);
+            }
+            Err(PluginError::AsksForMore { id, lines }) => {
+                sorted.off.insert(id, lines);
             }
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+    if problems.is_empty() { Ok(sorted) } else { Err(problems) }
 }
 
 /// The sandbox of this configuration.
@@ -204,8 +242,10 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let shelf = Shelf::new(&sandboxed.plugin_directory);
     let sandbox = sandbox(&sandboxed)?;
     let bounds = limits_of(&models, sandboxed.max_answers);
-    let loaded =
+    let ready =
         load_plugins(&sandbox, &shelf, &plugins, bounds).await.map_err(ServeError::Plugins)?;
+    ready.spare(&policies, &notify)?;
+    let Plugins { loaded, off } = ready;
     let upstream = Upstream::new(llm.connect_timeout, granted(&plugins))
         .map_err(|error| internal(error.into()))?;
     let unfit = |problem| ServeError::Plugins(vec![problem]);
@@ -267,6 +307,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         rules: ArcSwap::from_pointee(Rules::of(limits, &server)),
         prefix: server.path_prefix,
         plugins: loaded,
+        off,
         sandbox,
         metrics_networks: telemetry.metrics_networks,
         tasks: TaskTracker::new(),

@@ -7,6 +7,7 @@ mod effective;
 mod extract;
 #[cfg(test)]
 mod generate;
+pub(crate) mod guest_limit;
 mod keys;
 mod preset;
 mod problem;
@@ -15,7 +16,7 @@ mod sources;
 mod suggestion;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ pub(crate) use self::value::network::Network;
 pub(crate) use self::value::origins::Origins;
 pub(crate) use self::value::rate::Rate;
 
+use self::guest_limit::GuestLimits;
 use self::problem::Findings;
 use self::secret::vault::Vault;
 use self::sources::Sources;
@@ -232,10 +234,21 @@ pub(crate) enum OnFailure {
 }
 
 /// What an operator lets a plugin do beyond what any may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Grants {
     /// Whether names of its endpoints that may be anywhere may lead into private networks.
     pub(crate) private_network: bool,
+    /// Headers of responses that it may see beyond those that any may, in lower case.
+    pub(crate) response_headers: BTreeSet<String>,
+}
+
+impl Grants {
+    /// Whether a header of that name, in lower case, may be granted: it carries no credential.
+    pub(crate) fn may_hold_header(name: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let hidden = ["cookie", "authenticat", "authoriz"].iter().any(|part| name.contains(part));
+        !name.is_empty() && name.len() <= 100 && name.bytes().all(plain) && !hidden
+    }
 }
 
 /// One plugin instance.
@@ -257,6 +270,8 @@ pub(crate) struct Plugin {
     pub(crate) enabled: bool,
     /// What it may do beyond what any plugin may.
     pub(crate) grants: Grants,
+    /// Its bounds, where they are not those of any plugin.
+    pub(crate) limits: GuestLimits,
     /// What becomes of what it cannot judge, if it is a policy.
     pub(crate) on_failure: OnFailure,
 }
@@ -264,8 +279,18 @@ pub(crate) struct Plugin {
 /// Shows which settings there are but not what they say: people put keys there.
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, source, sha256, settings, endpoints, secrets, enabled, grants, on_failure } =
-            self;
+        let Self {
+            id,
+            source,
+            sha256,
+            settings,
+            endpoints,
+            secrets,
+            enabled,
+            grants,
+            limits,
+            on_failure,
+        } = self;
         let settings: Vec<_> = settings.as_object().into_iter().flatten().map(|(k, _)| k).collect();
         f.debug_struct("Plugin")
             .field("id", id)
@@ -276,6 +301,7 @@ impl fmt::Debug for Plugin {
             .field("secrets", secrets)
             .field("enabled", enabled)
             .field("grants", grants)
+            .field("limits", limits)
             .field("on_failure", on_failure)
             .finish()
     }

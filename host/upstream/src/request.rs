@@ -1,6 +1,7 @@
 //! A description of a request, checked once and turned into what is sent. No I/O, and no secret:
 //! the credential is added by whoever sends it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -84,6 +85,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Option<Body>,
     pub(crate) framing: Framing,
     pub(crate) timeout: Option<Duration>,
+    /// Headers of the response that the plugin sees beyond the usual ones.
+    pub(crate) granted: &'a BTreeSet<String>,
 }
 
 impl<'a> Request<'a> {
@@ -129,7 +132,8 @@ impl<'a> Request<'a> {
         }
         let method = spoken(method);
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        Ok(Self { method, url, headers, credential, body, framing, timeout })
+        let granted = &endpoint.response_headers;
+        Ok(Self { method, url, headers, credential, body, framing, timeout, granted })
     }
 }
 

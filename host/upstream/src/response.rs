@@ -1,6 +1,6 @@
 //! A response as plugins read it: a head, then frames as they arrive.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
@@ -56,9 +56,10 @@ impl Response {
         wanted: exchange::Framing,
         idle: Duration,
         held: Held,
+        granted: &BTreeSet<String>,
     ) -> Result<Self, ExchangeError> {
         let status = response.status();
-        let head = Head { status: status.as_u16(), headers: visible(response.headers()) };
+        let head = Head { status: status.as_u16(), headers: visible(response.headers(), granted) };
         let limits = match wanted {
             exchange::Framing::Whole => {
                 Limits { frame: WHOLE_BYTES, pending: WHOLE_BYTES, ..Limits::default() }
@@ -184,11 +185,12 @@ fn is_compressed(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The headers that plugins may see.
-fn visible(headers: &HeaderMap) -> Vec<Field> {
+/// The headers that a plugin may see: the usual ones, and those that it was granted.
+fn visible(headers: &HeaderMap, granted: &BTreeSet<String>) -> Vec<Field> {
     headers
         .iter()
-        .filter(|(name, value)| is_visible(name) && value.len() <= MAX_VALUE_BYTES)
+        .filter(|(name, _)| is_visible(name) || granted.contains(name.as_str()))
+        .filter(|(_, value)| value.len() <= MAX_VALUE_BYTES)
         .filter_map(|(name, value)| {
             let value = value.to_str().ok()?.to_owned();
             Some(Field { name: name.as_str().to_owned(), value })

@@ -109,8 +109,16 @@ impl Upstream {
         blobs: &Blobs,
         timeouts: &Timeouts,
     ) -> Result<Response, ExchangeError> {
-        let Request { method, url, mut headers, credential, body, framing, timeout: asked } =
-            Request::check(endpoints, request, blobs)?;
+        let Request {
+            method,
+            url,
+            mut headers,
+            credential,
+            body,
+            framing,
+            timeout: asked,
+            granted,
+        } = Request::check(endpoints, request, blobs)?;
         let open = Open::one_more(&self.open);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(credential) = credential {
@@ -130,7 +138,7 @@ impl Upstream {
             .await
             .map_err(|_| ExchangeError::NoFirstByte)?
             .map_err(ExchangeError::while_sending)?;
-        Response::begin(response, framing, timeouts.idle, open)
+        Response::begin(response, framing, timeouts.idle, open, granted)
     }
 }
 
@@ -152,7 +160,7 @@ pub(crate) fn builder(connect: Duration) -> ClientBuilder {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::net::IpAddr;
 
     use sluice_chat::exchange::{Auth, Body, Framing, Method, TransportFailure};
@@ -174,7 +182,11 @@ mod tests {
             let patience = Duration::from_secs(10);
             let upstream = Upstream::with_names(patience, Names::new(grants, look_up)).unwrap();
             let destination = Destination::parse(&format!("https://evil.example:{port}")).unwrap();
-            let endpoint = Endpoint { destination, credentials: BTreeMap::new() };
+            let endpoint = Endpoint {
+                destination,
+                credentials: BTreeMap::new(),
+                response_headers: BTreeSet::new(),
+            };
             let endpoints = Endpoints([("api".to_owned(), endpoint)].into());
             let request = exchange::Request {
                 endpoint: "api".to_owned(),

@@ -93,6 +93,7 @@ fn said(then: Then, text: Option<&str>) -> Decision {
 }
 
 sluice_sdk::policy!(Access: OnConnect, OnMessage);
+sluice_sdk::manifest!("");
 
 #[cfg(test)]
 mod tests {

@@ -88,6 +88,7 @@ fn has_reason(action: &AdminAction) -> bool {
 }
 
 sluice_sdk::policy!(AdminRules: OnAdmin);
+sluice_sdk::manifest!("");
 
 #[cfg(test)]
 mod tests {

@@ -43,3 +43,4 @@ impl Provider for Anthropic {
 }
 
 sluice_sdk::provider!(Anthropic);
+sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['api_key']");

@@ -153,6 +153,7 @@ fn window(within: Within, now_ms: u64) -> (Window, u32) {
 }
 
 sluice_sdk::policy!(Budget: OnMessage, OnUsage);
+sluice_sdk::manifest!("");
 
 #[cfg(test)]
 mod tests {

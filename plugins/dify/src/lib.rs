@@ -38,3 +38,4 @@ impl Provider for Dify {
 }
 
 sluice_sdk::provider!(Dify);
+sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['api_key']");

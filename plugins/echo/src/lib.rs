@@ -69,6 +69,7 @@ fn last(text: String) -> Output {
 }
 
 sluice_sdk::answer!(Echo);
+sluice_sdk::manifest!("");
 
 #[cfg(test)]
 mod tests;

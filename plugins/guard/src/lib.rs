@@ -125,3 +125,4 @@ impl Guard {
 }
 
 sluice_sdk::policy!(Guard: OnMessage, OnOutput);
+sluice_sdk::manifest!("");

@@ -34,3 +34,4 @@ impl Provider for Ollama {
 }
 
 sluice_sdk::provider!(Ollama: Embed);
+sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['api_key']");

@@ -39,3 +39,4 @@ impl Provider for OpenAi {
 }
 
 sluice_sdk::provider!(OpenAi: Embed);
+sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['api_key']");

@@ -105,6 +105,7 @@ fn escaped(text: &str) -> String {
 }
 
 sluice_sdk::notifier!(Webhook);
+sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['signing_key']");
 
 #[cfg(test)]
 mod tests {

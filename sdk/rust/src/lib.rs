@@ -134,6 +134,7 @@ mod http_date;
 mod instant;
 pub mod log;
 mod machine;
+mod manifest;
 mod notice;
 mod notifier;
 mod open_object;

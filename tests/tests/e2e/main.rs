@@ -21,6 +21,7 @@ mod embeddings;
 mod examples;
 mod failure;
 mod fallback;
+mod grants;
 mod idempotency;
 mod identity;
 mod keys;

@@ -28,8 +28,9 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
     let loaded =
         match block_on(serve::load_plugins(&sandbox, &shelf, &settings.plugins, Limits::default()))
         {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(problems)) => {
+            Ok(Ok(plugins)) if plugins.off.is_empty() => plugins.loaded,
+            Ok(other) => {
+                let problems = other.map_or_else(|problems| problems, |plugins| plugins.refused());
                 for problem in &problems {
                     tell(chain(problem));
                 }

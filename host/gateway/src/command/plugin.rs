@@ -10,6 +10,7 @@ use sluice_sandbox::{Hook, Limits, Plugin, Sandbox, SandboxSettings};
 
 use super::{Exit, block_on, chain, print, settings, tell};
 use crate::plugins::Shelf;
+use crate::plugins::manifest::{Ask, Manifest, Stands};
 use crate::serve;
 
 /// What to do with plugins.
@@ -21,10 +22,13 @@ pub(crate) enum PluginCommand {
         #[arg(long = "config", value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Prints what a component asks for and offers.
+    /// Prints what a component offers and asks for; of a plugin of a configuration also what it has of that.
     Inspect {
-        /// The component, or the name of a bundled one.
+        /// The component, the name of a bundled one, or with `--config` the ID of a plugin there.
         file: PathBuf,
+        /// A TOML file, as for `serve`.
+        #[arg(long = "config", value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
     /// Loads a component as the gateway would, and tries it.
     Check {
@@ -51,18 +55,72 @@ pub(crate) enum PluginCommand {
 pub(crate) fn run(command: &PluginCommand) -> ExitCode {
     let done = match command {
         PluginCommand::List { files } => list(files),
-        PluginCommand::Inspect { file } => load(file, "{}").map(|(name, plugin)| {
-            describe(&name, &plugin);
-            print(format_args!("imports   {}", plugin.imports().join(", ")));
-            print(format_args!("exports   {}", plugin.exports().join(", ")));
-        }),
-        PluginCommand::Check { file, settings } => load(file, settings).map(|(name, plugin)| {
-            describe(&name, &plugin);
-            print("ok");
-        }),
+        PluginCommand::Inspect { file, files } if files.is_empty() => inspect(file),
+        PluginCommand::Inspect { file, files } => inspect_configured(file, files),
+        PluginCommand::Check { file, settings } => check(file, settings),
         PluginCommand::Test(wanted) => replay::run(wanted),
     };
     done.map_or_else(|exit| exit, |()| ExitCode::SUCCESS)
+}
+
+fn inspect(file: &Path) -> Result<(), ExitCode> {
+    let (name, bytes) = component(file)?;
+    let manifest = manifest(&bytes)?;
+    describe_whole(&name, &load(&name, &bytes, "{}")?);
+    for ask in manifest.alone() {
+        print(format_args!("asks for  {ask}"));
+    }
+    Ok(())
+}
+
+/// With what its operator gave it.
+fn inspect_configured(id: &Path, files: &[PathBuf]) -> Result<(), ExitCode> {
+    let settings = settings(files)?;
+    let plugin = settings.plugins.iter().find(|plugin| id.as_os_str() == plugin.id.as_str());
+    let plugin = plugin.ok_or_else(|| {
+        let ids: Vec<_> = settings.plugins.iter().map(|plugin| plugin.id.as_str()).collect();
+        tell(format_args!("no plugin {} there; there are {}", id.display(), ids.join(", ")));
+        ExitCode::from(Exit::Configuration)
+    })?;
+    let bytes = Shelf::new(&settings.sandbox.plugin_directory).read(plugin).map_err(|problem| {
+        tell(chain(&problem));
+        ExitCode::from(Exit::Configuration)
+    })?;
+    let manifest = manifest(&bytes)?;
+    describe_whole(&plugin.id, &load(&plugin.id, &bytes, &plugin.settings.to_string())?);
+    for Ask { what, stands } in manifest.asks(plugin) {
+        let stands = match stands {
+            Stands::Given => "given".to_owned(),
+            Stands::Without => "not given".to_owned(),
+            Stands::Missing(line) => format!("not granted; this line would grant it: {line}"),
+        };
+        print(format_args!("asks for  {what}: {stands}"));
+    }
+    for key in manifest.not_asked(plugin) {
+        print(format_args!("no ask    {key} is given and not asked for"));
+    }
+    Ok(())
+}
+
+fn manifest(component: &[u8]) -> Result<Manifest, ExitCode> {
+    Manifest::of(component).map_err(|error| {
+        tell(chain(&error));
+        Exit::Configuration.into()
+    })
+}
+
+fn check(file: &Path, settings: &str) -> Result<(), ExitCode> {
+    let (name, bytes) = component(file)?;
+    manifest(&bytes)?;
+    describe(&name, &load(&name, &bytes, settings)?);
+    print("ok");
+    Ok(())
+}
+
+fn describe_whole(name: &str, plugin: &Plugin) {
+    describe(name, plugin);
+    print(format_args!("imports   {}", plugin.imports().join(", ")));
+    print(format_args!("exports   {}", plugin.exports().join(", ")));
 }
 
 fn describe(name: &str, plugin: &Plugin) {
@@ -111,12 +169,11 @@ fn list(files: &[PathBuf]) -> Result<(), ExitCode> {
     Ok(())
 }
 
-/// Loads a component from a file, or a bundled one by name.
-fn load(file: &Path, settings: &str) -> Result<(String, Plugin), ExitCode> {
-    let (name, bytes) = component(file)?;
+/// Loads a component as any plugin is.
+fn load(name: &str, bytes: &[u8], settings: &str) -> Result<Plugin, ExitCode> {
     let sandbox = sandbox()?;
-    let loaded = block_on(sandbox.load_plugin(&name, &bytes, None, Limits::default(), settings))?;
-    loaded.map(|plugin| (name, plugin)).map_err(|error| {
+    let loaded = block_on(sandbox.load_plugin(name, bytes, None, Limits::default(), settings))?;
+    loaded.map_err(|error| {
         tell(chain(&error));
         Exit::Configuration.into()
     })

@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) instances: usize,
     /// Exchanges with upstreams that are open.
     pub(crate) exchanges: usize,
+    /// Plugins that stay off because they ask for more than they are granted.
+    pub(crate) plugins_off: usize,
     /// Whether the archive may lose what it acknowledged when its server dies.
     pub(crate) degraded: bool,
     /// Keys that each limiter remembers.
@@ -41,6 +43,7 @@ pub(crate) struct Levels {
     sockets: Gauge,
     instances: Gauge,
     exchanges: Gauge,
+    plugins_off: Gauge,
     degraded: Gauge,
     limiter_keys: Family<Limited, Gauge>,
     resting: Family<Provider, Gauge>,
@@ -56,6 +59,7 @@ impl Levels {
             sockets: Gauge::default(),
             instances: Gauge::default(),
             exchanges: Gauge::default(),
+            plugins_off: Gauge::default(),
             degraded: Gauge::default(),
             limiter_keys: Family::default(),
             resting: Family::default(),
@@ -77,6 +81,11 @@ impl Levels {
                 "sluice_upstream_exchanges",
                 "Exchanges with upstreams that are open.",
                 &levels.exchanges,
+            ),
+            (
+                "sluice_plugins_off",
+                "Plugins that stay off because they ask for more than they are granted.",
+                &levels.plugins_off,
             ),
             (
                 "sluice_archive_degraded",
@@ -109,6 +118,7 @@ impl Levels {
             sockets,
             instances,
             exchanges,
+            plugins_off,
             degraded,
             limiter_keys,
             resting,
@@ -123,6 +133,7 @@ impl Levels {
         set(&self.sockets, *sockets);
         set(&self.instances, *instances);
         set(&self.exchanges, *exchanges);
+        set(&self.plugins_off, *plugins_off);
         set(&self.degraded, usize::from(*degraded));
         for (provider, keys) in resting {
             let provider = Provider { provider: provider.clone() };

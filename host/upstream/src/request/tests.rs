@@ -13,6 +13,7 @@ fn endpoints() -> Endpoints {
             scheme.to_owned(),
             Credential::header("x-api-key", "sk-canary").ok(),
         )]),
+        response_headers: BTreeSet::new(),
     };
     Endpoints(BTreeMap::from([
         ("a".to_owned(), endpoint("https://a.example/v1", "of-a")),

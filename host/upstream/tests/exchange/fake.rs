@@ -1,6 +1,6 @@
 //! An upstream made of a bare socket, so that a test decides about every byte and when it comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sluice_chat::exchange::{Auth, Body, Field, Framing, Method, Piece, Request};
@@ -52,7 +52,8 @@ pub(crate) fn endpoints(address: &str) -> Endpoints {
         ("bearer".to_owned(), Credential::bearer("sk-canary").ok()),
         ("key".to_owned(), Credential::header("x-api-key", "sk-canary").ok()),
     ]);
-    let endpoint = Endpoint { destination, credentials };
+    let response_headers = BTreeSet::from(["x-granted".to_owned()]);
+    let endpoint = Endpoint { destination, credentials, response_headers };
     Endpoints(BTreeMap::from([("api".to_owned(), endpoint)]))
 }
 

@@ -150,7 +150,7 @@ async fn only_headers_that_plugins_may_see_are_passed_on() {
     let fake = Fake::start().await;
     let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nSet-Cookie: a=b\r\n\
         Server: x\r\nRetry-After: 3\r\nX-RateLimit-Remaining: 7\r\nratelimit-reset: 1\r\n\
-        vendor-ratelimit-tokens: 5\r\nX-Request-Id: r1\r\nX-Internal: secret\r\n\
+        vendor-ratelimit-tokens: 5\r\nX-Request-Id: r1\r\nX-Internal: secret\r\nX-Granted: yes\r\n\
         Location: http://elsewhere/\r\nContent-Length: 0\r\n\r\n";
 
     let head = begun(&fake, request(), answer).await.response.expect("a head").head().clone();
@@ -162,6 +162,7 @@ async fn only_headers_that_plugins_may_see_are_passed_on() {
         field("ratelimit-reset", "1"),
         field("vendor-ratelimit-tokens", "5"),
         field("x-request-id", "r1"),
+        field("x-granted", "yes"),
     ];
     assert_eq!(head.status, 200);
     assert_eq!(head.headers, expected);

@@ -26,10 +26,26 @@ struct List {
 #[derive(Debug, Serialize)]
 struct Entry {
     id: String,
-    contract: String,
-    sha256: String,
     #[serde(flatten)]
-    kind: Kind,
+    what: What,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum What {
+    Loaded {
+        contract: String,
+        sha256: String,
+        #[serde(flatten)]
+        kind: Kind,
+    },
+    /// It asks for more than it is granted.
+    Off {
+        /// Always `off`.
+        state: &'static str,
+        /// Lines of a configuration that would grant it.
+        asks_for: Vec<String>,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -97,10 +113,17 @@ async fn list(State(gateway): State<Shared>, _: Operator) -> Json<List> {
     };
     let entry = |(id, loaded): (&String, &Loaded)| Entry {
         id: id.clone(),
-        contract: loaded.plugin.contract().to_string(),
-        sha256: loaded.plugin.digest().to_string(),
-        kind: kind(id, loaded),
+        what: What::Loaded {
+            contract: loaded.plugin.contract().to_string(),
+            sha256: loaded.plugin.digest().to_string(),
+            kind: kind(id, loaded),
+        },
     };
-    let plugins: Vec<Entry> = gateway.plugins.iter().map(entry).collect();
+    let off = gateway.off.iter().map(|(id, lines)| Entry {
+        id: id.clone(),
+        what: What::Off { state: "off", asks_for: lines.clone() },
+    });
+    let mut plugins: Vec<Entry> = gateway.plugins.iter().map(entry).chain(off).collect();
+    plugins.sort_by(|one, other| one.id.cmp(&other.id));
     Json(List { count: plugins.len(), plugins })
 }

@@ -1,8 +1,9 @@
 //! `[plugins.ID]`: which components are loaded and what they are given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::{Fields, type_wrong};
+use crate::settings::guest_limit::{self, GuestLimits};
 use crate::settings::keys::field::{NAME_ACCEPTED, PLUGIN_FIELDS, is_name};
 use crate::settings::preset;
 use crate::settings::problem::{Findings, Problem, quoted};
@@ -81,7 +82,7 @@ fn one(
     };
     let grants = fields.get("grants", findings, grants).unwrap_or_default();
     let on_failure = fields.get("on_failure", findings, on_failure).unwrap_or_default();
-    without_effect(fields, findings);
+    let limits = fields.get("limits", findings, limits).unwrap_or_default();
     let plugin = Plugin {
         id: id.into(),
         source: source?,
@@ -91,6 +92,7 @@ fn one(
         secrets,
         enabled,
         grants,
+        limits,
         on_failure,
     };
     Some(with_preset(plugin))
@@ -154,10 +156,25 @@ fn grants(raw: Raw<'_>) -> Result<Grants, String> {
                 grants.private_network = *granted;
             }
             ("private_network", _) => return Err("has no true or false for private_network".into()),
+            ("response_headers", value) => grants.response_headers = response_headers(value)?,
             _ => return Err(format!("{} cannot be granted", quoted(name))),
         }
     }
     Ok(grants)
+}
+
+fn response_headers(value: &serde_json::Value) -> Result<BTreeSet<String>, String> {
+    let names =
+        value.as_array().and_then(|names| names.iter().map(serde_json::Value::as_str).collect());
+    let names: Vec<&str> = names.ok_or("has no list of names for response_headers")?;
+    match names.iter().find(|name| !Grants::may_hold_header(name)) {
+        Some(hidden) => Err(format!("the header {} is seen by no plugin", quoted(hidden))),
+        None => Ok(names.into_iter().map(str::to_owned).collect()),
+    }
+}
+
+fn limits(raw: Raw<'_>) -> Result<GuestLimits, String> {
+    guest_limit::read(&raw.object().map_err(type_wrong)?)
 }
 
 fn on_failure(raw: Raw<'_>) -> Result<OnFailure, String> {
@@ -214,12 +231,4 @@ pub(super) fn secret(raw: Raw<'_>, vault: &Vault<'_>) -> Result<Secret, String> 
 fn opened(text: &str, vault: &Vault<'_>) -> Result<Secret, String> {
     let found = vault.open(text).map_err(|locked| locked.to_string())?;
     found.ok_or_else(|| "is empty".into())
-}
-
-/// Checks and warns about fields that do nothing yet.
-fn without_effect(fields: &Fields<'_>, findings: &mut Findings) {
-    fields.get("limits", findings, |raw| raw.object().map_err(type_wrong));
-    if fields.is_set("limits") {
-        findings.warning(&fields.full("limits"), fields.origin_of("limits"), "has no effect yet");
-    }
 }

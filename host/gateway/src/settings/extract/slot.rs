@@ -7,6 +7,7 @@ use url::Url;
 
 use super::model::{NAME_BYTES, Written};
 use super::plugin::{self, Plugins};
+use crate::settings::guest_limit::GuestLimits;
 use crate::settings::keys::field::{PROVIDERS, SLOT_FIELDS};
 use crate::settings::problem::{Findings, Origin, Problem, quoted};
 use crate::settings::secret::Secret;
@@ -164,6 +165,7 @@ fn assemble(id: &str, kind: String, endpoint: Option<Url>, api_key: Option<Secre
         secrets: api_key.map(|secret| ("api_key".into(), vec![secret])).into_iter().collect(),
         enabled: true,
         grants: Grants::default(),
+        limits: GuestLimits::new(),
         on_failure: OnFailure::default(),
     })
 }

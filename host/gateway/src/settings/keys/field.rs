@@ -73,12 +73,12 @@ pub(in crate::settings) const PLUGIN_FIELDS: &[Field] = &[
     field(
         "limits",
         "a table; in a variable, a JSON object",
-        "Bounds of this plugin. No effect yet.",
+        "Bounds of this plugin: memory (1MiB to 16MiB, default 16MiB), answers at a time (default three quarters of sandbox.max_answers where several plugins answer), and time for its own code: configure (default 20ms), start (50ms), step (20ms), hook (10ms), window (5ms) and embedding (300ms) for each call, answer (10s) for all calls of an answer.",
     ),
     field(
         "grants",
-        "a table with private_network = true or false; in a variable, a JSON object",
-        "What the plugin may do beyond what any may: private_network lets names of its endpoints that may be anywhere lead into private networks.",
+        "a table with private_network = true or false and response_headers, a list of names; in a variable, a JSON object",
+        "What the plugin may do beyond what any may: private_network lets names of its endpoints that may be anywhere lead into private networks; response_headers are headers of responses, in lower case, that it asks to see.",
     ),
     field(
         "on_failure",

@@ -82,7 +82,7 @@ source = \"bundled:openai\"
 endpoints.api = \"https://api.example.com\"
 secrets.key = \"{CANARY}\"
 settings = {{ key = \"{CANARY}\" }}
-limits = {{ key = \"{CANARY}\" }}
+limits = {{ memory = \"8MiB\" }}
 "
     );
     let (settings, warnings) = Configuration::working()

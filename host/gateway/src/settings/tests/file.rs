@@ -106,14 +106,6 @@ fn lists_of_a_later_file_replace_those_of_an_earlier_one() {
 }
 
 #[test]
-fn fields_of_plugins_without_effect_are_warned_of() {
-    let text = "[plugins.echo]\nlimits = { memory = 1 }\ngrants = {}";
-    let warnings = Configuration::working().file("c.toml", text).warnings();
-
-    assert_eq!(warnings, ["plugins.echo.limits (c.toml:2): has no effect yet",]);
-}
-
-#[test]
 fn the_configuration_for_developers_needs_a_secret_and_nothing_else() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/dev.toml");
     let variables = [("JWT_SECRET".to_owned(), GOOD.to_owned())];

@@ -69,7 +69,7 @@ proptest! {
         secret in "[B-Z2-9]{32,100}", old in "[B-Z2-9]{32,100}",
     ) {
         let weak = |text: &str| WEAK_WORDS.iter().any(|word| text.to_lowercase().contains(word));
-        let varied = |text: &str| text.chars().collect::<std::collections::BTreeSet<_>>().len() >= 8;
+        let varied = |text: &str| text.chars().collect::<BTreeSet<_>>().len() >= 8;
         prop_assume!(!weak(&secret) && !weak(&old) && varied(&secret) && varied(&old));
         let loaded = Configuration::empty().file("base.toml", ECHO).variable("JWT_SECRET", &secret)
             .variable("SLUICE_AUTH__PREVIOUS_JWT_SECRETS", &old).load();

@@ -218,6 +218,14 @@ fn one_wrong_thing_is_one_problem() {
             "[plugins.x]\nsource = \"bundled:echo\"\ngrants = { private_network = \"yes\" }",
             "plugins.x.grants (c.toml:3): has no true or false for private_network",
         ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\ngrants = { response_headers = [\"set-cookie\"] }",
+            "plugins.x.grants (c.toml:3): the header \"set-cookie\" is seen by no plugin",
+        ),
+        (
+            "[plugins.x]\nsource = \"bundled:echo\"\nlimits = { memory = \"1GiB\" }",
+            "plugins.x.limits (c.toml:3): has for memory something else than \"1MiB\" to \"16MiB\"",
+        ),
     ];
 
     for (text, expected) in cases {
