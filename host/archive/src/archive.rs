@@ -145,6 +145,8 @@ impl Archive {
     /// Not while a gateway has the archive. Cut off, it may be called again.
     pub async fn import(&self, mut conversation: Conversation) -> Result<Imported, StoreError> {
         let id = conversation.id.clone();
+        // Pages of the review rely on it.
+        conversation.last_activity = conversation.last_activity.max(conversation.created);
         conversation.name = sealed_name(&self.keys, &id, conversation.name.as_deref())?;
         let mut too_large = Vec::new();
         let mut messages = Vec::with_capacity(conversation.messages.len());

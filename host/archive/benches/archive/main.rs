@@ -2,7 +2,7 @@
 //! there are a million.
 //!
 //! `--mongodb ADDRESS` measures that server, in a database that is dropped by whoever started it; else a file in a temporary
-//! folder is measured. Prints a line a row: name, unit, and the value of each round, parted by tabs. Every order of every
+//! folder is measured. `--sessions NUMBER` puts in so many instead. Prints a line a row: name, unit, and the value of each round, parted by tabs. Every order of every
 //! filter goes to standard error. No assertion: a benchmark is no test.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports to its terminal")]
@@ -35,8 +35,13 @@ const QUICK: Length = Length { rounds: 1, span: Duration::from_millis(300), sess
 fn main() -> Result<(), Failed> {
     let arguments: Vec<String> = args().collect();
     let length = if arguments.iter().any(|word| word == "--quick") { QUICK } else { FULL };
-    let server = arguments.iter().position(|word| word == "--mongodb");
-    let server = server.and_then(|at| arguments.get(at + 1));
+    let after = |option: &str| {
+        let at = arguments.iter().position(|word| word == option)?;
+        arguments.get(at + 1)
+    };
+    let server = after("--mongodb");
+    let sessions = after("--sessions").map(|number| number.parse()).transpose()?;
+    let length = Length { sessions: sessions.unwrap_or(length.sessions), ..length };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let folder = tempfile::tempdir()?;

@@ -1,4 +1,6 @@
-//! The table of sessions as operators look through it. Each order has an index of its own; see `schema/0003_operators.sql`.
+//! The table of sessions as operators look through it. Each order has an index of its own, and so has what filters ask for; see
+//! `schema/0008_review.sql`. Which of them a page is read by is decided here: the database does not know how many rows a filter
+//! keeps, and the page has counted them already.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -18,6 +20,27 @@ const RESPONSES: &str = "SELECT max(0, ended - at) FROM messages INDEXED BY mess
      WHERE session = (SELECT key FROM sessions WHERE id = ?1) AND ended IS NOT NULL
        AND ending IN ('stop', 'length', 'tool_calls', 'content_filter', 'other')
      ORDER BY seq DESC LIMIT ?2";
+
+/// Up to so many rows are all found by the filter and then sorted. Of more, enough are soon met in the order of the page.
+const FEW: u64 = 2_000;
+/// The same for a user's: whose a row is stands in no index of the orders, so to meet them takes longer.
+const FEW_OF_USER: u64 = 5_000;
+
+/// The index that finds what a filter keeps, and tells by itself whether it is kept.
+fn finding(filter: &SessionFilter) -> &'static str {
+    let is_bounded = filter.from.is_some() || filter.to.is_some();
+    if filter.owner.is_some() {
+        "review_of_user"
+    } else if filter.assisted == Some(true) {
+        "review_assisted"
+    } else {
+        match filter.ended {
+            Some(false) => "review_going_on",
+            Some(true) if !is_bounded => "review_ended",
+            Some(true) | None => "review_by_start",
+        }
+    }
+}
 
 /// A statement as it grows, and what stands in its places.
 #[derive(Default)]
@@ -65,9 +88,15 @@ impl Query {
     }
 
     /// Some rows in order of `place`, after the cursor.
-    fn ordered(&mut self, request: &ReviewRequest, place: &str, only: &str) -> &mut Self {
+    fn ordered(
+        &mut self,
+        request: &ReviewRequest,
+        index: &str,
+        place: &str,
+        only: &str,
+    ) -> &mut Self {
         let (way, beyond) = if request.descending { ("DESC", "<") } else { ("ASC", ">") };
-        self.say("SELECT *, ").say(place).say(" AS place FROM sessions");
+        self.say(&format!("SELECT *, {place} AS place FROM sessions INDEXED BY {index}"));
         self.filter(&request.filter).say(only);
         if let Some(after) = &request.after {
             self.say(" AND (").say(place).say(", id) ").say(beyond).say(" (");
@@ -83,10 +112,11 @@ impl Query {
 
     /// Some sessions that go on, in order of how long they do. By their beginnings, since those have an index: the older one
     /// lasts longer.
-    fn going_on(&mut self, request: &ReviewRequest) -> &mut Self {
+    fn going_on(&mut self, request: &ReviewRequest, index: &str) -> &mut Self {
         let (moment, descending) = (request.moment().0, request.descending);
         let (way, back) = if descending { ("DESC", "ASC") } else { ("ASC", "DESC") };
-        self.say("SELECT *, ").number(moment).say(" - created AS place FROM sessions");
+        self.say("SELECT *, ").number(moment).say(" - created AS place");
+        self.say(&format!(" FROM sessions INDEXED BY {index}"));
         self.filter(&request.filter).say(" AND ended IS NULL AND created <= ").number(moment);
         if let Some(ReviewCursor { place: Place::Number(place), id, .. }) = &request.after {
             let begun = i64::try_from(moment).unwrap_or(i64::MAX).saturating_sub(*place);
@@ -99,23 +129,74 @@ impl Query {
         self.number((request.read() + request.offset.min(MAX_OFFSET)) as u64)
     }
 
-    /// A whole page.
-    fn page(request: &ReviewRequest) -> Self {
+    /// How many the filter keeps, up to one more than is counted.
+    fn counting(filter: &SessionFilter) -> Self {
+        let mut query = Self::default();
+        query.say("SELECT count(*) FROM (SELECT 1 FROM sessions INDEXED BY ").say(finding(filter));
+        query.filter(filter).say(" LIMIT ").number(COUNTED + 1).say(")");
+        query
+    }
+
+    /// Sessions that were ended and sessions that go on, as far as the filter lets them.
+    fn by_duration(&mut self, request: &ReviewRequest, found_by: Option<&str>) -> &mut Self {
+        let SessionFilter { owner, ended, .. } = &request.filter;
+        let (ended, going_on) = (*ended != Some(false), *ended != Some(true));
+        if ended {
+            let index = found_by.unwrap_or("review_by_duration");
+            self.say("SELECT * FROM (");
+            self.ordered(request, index, "ended - created", " AND ended IS NOT NULL").say(")");
+        }
+        if ended && going_on {
+            self.say(" UNION ALL ");
+        }
+        if going_on {
+            let of_user = owner.is_some().then_some("review_of_user");
+            let index = found_by.or(of_user).unwrap_or("review_going_on");
+            self.say("SELECT * FROM (").going_on(request, index).say(")");
+        }
+        self
+    }
+
+    /// A whole page of those that the filter keeps, which are so many.
+    fn page(request: &ReviewRequest, kept: u64) -> Self {
+        let SessionFilter { owner, ended, from, .. } = &request.filter;
+        let few = if owner.is_some() { FEW_OF_USER } else { FEW };
+        let found_by = (kept <= few).then(|| finding(&request.filter));
+        let by = |carrying: &'static str| found_by.unwrap_or(carrying);
+        let of_user =
+            |own: &'static str, all: &'static str| if owner.is_some() { own } else { all };
         let mut query = Self::default();
         query.say("SELECT * FROM (");
         match request.sort {
-            SessionSort::Start => query.ordered(request, "created", ""),
-            SessionSort::End => query.ordered(request, "ifnull(ended, 0)", ""),
-            SessionSort::Messages => query.ordered(request, "message_count", ""),
-            SessionSort::Tokens => query.ordered(request, "input_tokens + output_tokens", ""),
-            SessionSort::Owner => query.ordered(request, "owner", ""),
-            SessionSort::Activity => query.ordered(request, "last_activity", ""),
-            SessionSort::Duration => query
-                .say("SELECT * FROM (")
-                .ordered(request, "ended - created", " AND ended IS NOT NULL")
-                .say(") UNION ALL SELECT * FROM (")
-                .going_on(request)
-                .say(")"),
+            SessionSort::Start => query.ordered(
+                request,
+                by(of_user("review_of_user", "review_by_start")),
+                "created",
+                "",
+            ),
+            SessionSort::End => match ended {
+                Some(true) => query.ordered(request, by("review_ended"), "ended", ""),
+                // The database cannot know that one follows from the other.
+                Some(false) => {
+                    let open = " AND ifnull(ended, 0) <= 0";
+                    query.ordered(request, by("review_by_end"), "ifnull(ended, 0)", open)
+                }
+                None => query.ordered(request, by("review_by_end"), "ifnull(ended, 0)", ""),
+            },
+            SessionSort::Messages => {
+                query.ordered(request, by("review_by_messages"), "message_count", "")
+            }
+            SessionSort::Tokens => {
+                query.ordered(request, by("review_by_tokens"), "input_tokens + output_tokens", "")
+            }
+            SessionSort::Owner => query.ordered(request, by("review_by_owner"), "owner", ""),
+            SessionSort::Activity => {
+                let index = by(of_user("sessions_by_owner", "review_by_activity"));
+                // Nothing is said before a session begins.
+                let since = from.map(|from| format!(" AND last_activity >= {}", from.0));
+                query.ordered(request, index, "last_activity", &since.unwrap_or_default())
+            }
+            SessionSort::Duration => query.by_duration(request, found_by),
         };
         let way = if request.descending { "DESC" } else { "ASC" };
         query.say(&format!(") ORDER BY place {way}, id {way} LIMIT "));
@@ -130,7 +211,8 @@ pub(crate) fn page(
     connection: &Connection,
     request: &ReviewRequest,
 ) -> rusqlite::Result<ReviewPage> {
-    let query = Query::page(request);
+    let kept = count(connection, &request.filter)?;
+    let query = Query::page(request, kept);
     // Not kept prepared: there are many forms of it, and few operators.
     let mut statement = connection.prepare(&query.text)?;
     let rows = statement.query_map(params_from_iter(query.values), stored)?;
@@ -140,14 +222,12 @@ pub(crate) fn page(
         let responses = responses(connection, &session.id)?;
         read.push(Reviewed { session, responses });
     }
-    Ok(request.page(read, count(connection, &request.filter)?))
+    Ok(request.page(read, kept))
 }
 
 /// Counts, up to one more than is counted.
 fn count(connection: &Connection, filter: &SessionFilter) -> rusqlite::Result<u64> {
-    let mut query = Query::default();
-    query.say("SELECT count(*) FROM (SELECT 1 FROM sessions").filter(filter);
-    query.say(" LIMIT ").number(COUNTED + 1).say(")");
+    let query = Query::counting(filter);
     let mut statement = connection.prepare(&query.text)?;
     let counted: Unsigned = statement.query_row(params_from_iter(query.values), |r| r.get(0))?;
     Ok(counted.0)
@@ -201,6 +281,7 @@ pub(crate) fn totals(
 #[cfg(test)]
 mod tests {
     use sluice_chat::answer::Ending;
+    use sluice_chat::id::UserId;
 
     use super::*;
     use crate::sqlite::schema;
@@ -214,7 +295,7 @@ mod tests {
         rows.collect::<Result<_, _>>().expect("explained")
     }
 
-    fn request(sort: SessionSort, after: bool) -> ReviewRequest {
+    fn request(filter: &SessionFilter, sort: SessionSort, after: bool) -> ReviewRequest {
         let place = match sort {
             SessionSort::Owner => Place::Text("ada".to_owned()),
             SessionSort::Start
@@ -228,7 +309,7 @@ mod tests {
         let moment = Instant(9_000);
         let after = after.then_some(ReviewCursor { sort, descending: true, moment, place, id });
         ReviewRequest {
-            filter: SessionFilter::default(),
+            filter: filter.clone(),
             sort,
             descending: true,
             limit: 10,
@@ -238,28 +319,58 @@ mod tests {
         }
     }
 
+    fn filters() -> Vec<SessionFilter> {
+        let mut filters = Vec::new();
+        for owner in [None, UserId::parse("ada")] {
+            for ended in [None, Some(true), Some(false)] {
+                for assisted in [None, Some(true), Some(false)] {
+                    for (from, to) in [(None, None), (Some(Instant(5)), Some(Instant(90)))] {
+                        let owner = owner.clone();
+                        filters.push(SessionFilter { owner, ended, assisted, from, to });
+                    }
+                }
+            }
+        }
+        filters
+    }
+
+    /// Of rows that are many, no more than a page is sorted: they are met in order.
     #[test]
-    fn every_order_is_carried_by_an_index() {
+    fn many_rows_are_met_in_the_order_of_the_page_whatever_the_filter() {
         let mut connection = Connection::open_in_memory().expect("opened");
         schema::migrate(&mut connection).expect("migrated");
-        for (sort, indexes) in [
-            (SessionSort::Start, ["review_by_start"].as_slice()),
-            (SessionSort::End, &["review_by_end"]),
-            (SessionSort::Messages, &["review_by_messages"]),
-            (SessionSort::Tokens, &["review_by_tokens"]),
-            (SessionSort::Owner, &["review_by_owner"]),
-            (SessionSort::Activity, &["review_by_activity"]),
-            (SessionSort::Duration, &["review_by_duration", "review_by_start"]),
-        ] {
-            for after in [false, true] {
-                let plan = plan(&connection, &Query::page(&request(sort, after)));
-                for index in indexes {
-                    let used = plan.iter().any(|line| line.contains(&format!("INDEX {index}")));
-                    assert!(used, "{sort:?} does not use {index}: {plan:#?}");
+        for filter in filters() {
+            for sort in SessionSort::ALL {
+                for after in [false, true] {
+                    let query = Query::page(&request(&filter, sort, after), FEW_OF_USER + 1);
+                    let plan = plan(&connection, &query);
+                    let sorted = plan.windows(2).find(|lines| {
+                        lines[0].contains(" sessions USING INDEX")
+                            && lines[1].contains("USE TEMP B-TREE FOR ORDER BY")
+                    });
+                    assert_eq!(sorted, None, "{sort:?}, {filter:?}: {plan:#?}");
+                    let bare = |line: &&String| {
+                        line.starts_with("SCAN sessions") && !line.contains("INDEX")
+                    };
+                    assert_eq!(plan.iter().find(bare), None, "{sort:?}, {filter:?}: {plan:#?}");
                 }
-                let scans =
-                    |line: &&String| line.starts_with("SCAN sessions") && !line.contains("INDEX");
-                assert_eq!(plan.iter().find(scans), None, "{sort:?}: {plan:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_counted_by_an_index_alone_whatever_the_filter() {
+        let mut connection = Connection::open_in_memory().expect("opened");
+        schema::migrate(&mut connection).expect("migrated");
+        for filter in filters() {
+            assert_eq!(count(&connection, &filter).expect("counted"), 0);
+            let query = Query::counting(&filter);
+            let plan = plan(&connection, &query);
+            let covered = plan.iter().any(|line| line.contains("COVERING INDEX"));
+            assert!(covered, "{filter:?}: {plan:#?}");
+            for sort in SessionSort::ALL {
+                let few = request(&filter, sort, true);
+                assert_eq!(page(&connection, &few).expect("read").total, 0, "{sort:?}, {filter:?}");
             }
         }
     }

@@ -11,7 +11,7 @@ const APPLICATION_ID: i32 = 0x534c_4345;
 
 /// The steps from an empty file to today's layout. Append only: a step that was ever released is
 /// never edited.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("schema/0001_sessions_and_messages.sql"),
     include_str!("schema/0002_seals_and_shares.sql"),
     include_str!("schema/0003_operators.sql"),
@@ -19,6 +19,7 @@ const STEPS: [&str; 7] = [
     include_str!("schema/0005_reservations.sql"),
     include_str!("schema/0006_outbox.sql"),
     include_str!("schema/0007_cost.sql"),
+    include_str!("schema/0008_review.sql"),
 ];
 
 /// How long a connection waits for another one of ours.
