@@ -92,25 +92,36 @@ fn indexes() -> Vec<(&'static str, &'static str, Document, Over, bool)> {
         (COUNTERS, "counters_by_end", doc! { "until": 1 }, All, false),
         (RESERVATIONS, "reservations_by_lapse", doc! { "lapses": 1 }, Having("open"), false),
         (RESERVATIONS, "reservations_lapsed", doc! { "lapsed": 1 }, Having("lapsed"), false),
-        (SESSIONS, "review_of_user", doc! { "owner": 1, "created": 1, "_id": 1 }, Live, false),
-        (SESSIONS, "review_by_owner", doc! { "owner": 1, "_id": 1 }, Live, false),
     ];
-    // Orders of the review, and back to front for durations of sessions that go on.
-    for (name, field) in [
-        ("review_by_start", "created"),
-        ("review_by_end", "ended_or_zero"),
-        ("review_by_duration", "lasted"),
-        ("review_by_activity", "last_activity"),
-        ("review_by_messages", "message_count"),
-        ("review_by_tokens", "tokens"),
+    // Pages of the review: their orders, and what filters keep. Each ends with what filters ask of a session, so that no session is
+    // read that is not on the page.
+    for (name, mut keys) in [
+        ("page_by_start", doc! { "created": 1, "_id": 1 }),
+        ("page_by_end", doc! { "ended_or_zero": 1, "_id": 1 }),
+        ("page_by_duration", doc! { "lasted": 1, "_id": 1 }),
+        ("page_by_activity", doc! { "last_activity": 1, "_id": 1 }),
+        ("page_by_messages", doc! { "message_count": 1, "_id": 1 }),
+        ("page_by_tokens", doc! { "tokens": 1, "_id": 1 }),
+        ("page_by_owner", doc! { "owner": 1, "_id": 1 }),
+        ("page_of_user", doc! { "owner": 1, "created": 1, "_id": 1 }),
+        ("page_assisted", doc! { "assisted": 1, "created": 1, "_id": 1 }),
+        // Back to front: who began first has gone on for longest.
+        ("page_going_on", doc! { "ended_or_zero": 1, "created": 1, "_id": -1 }),
     ] {
-        indexes.push((SESSIONS, name, doc! { field: 1, "_id": 1 }, Live, false));
+        for asked in ["created", "ended_or_zero", "assisted", "live"] {
+            if !keys.contains_key(asked) {
+                keys.insert(asked, 1);
+            }
+        }
+        indexes.push((SESSIONS, name, keys, Live, false));
     }
-    indexes.push((SESSIONS, "review_going_on", doc! { "created": 1, "_id": -1 }, Live, false));
     indexes
 }
 
-/// Makes the collections and indexes that are missing.
+/// How the names of indexes of sessions begin that others took the place of.
+const REPLACED: &str = "review_";
+
+/// Makes the collections and indexes that are missing, and drops those that are needed no more.
 pub(crate) async fn prepare(database: &Database) -> Result<(), Error> {
     let mut models: BTreeMap<&str, Vec<IndexModel>> = BTreeMap::new();
     for (collection, name, keys, over, unique) in indexes() {
@@ -129,6 +140,12 @@ pub(crate) async fn prepare(database: &Database) -> Result<(), Error> {
     }
     for (collection, models) in models {
         database.collection::<Document>(collection).create_indexes(models).await?;
+    }
+    let sessions = database.collection::<Document>(SESSIONS);
+    for name in sessions.list_index_names().await? {
+        if name.starts_with(REPLACED) {
+            sessions.drop_index(name).await?;
+        }
     }
     Ok(())
 }

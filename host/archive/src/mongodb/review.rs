@@ -1,10 +1,12 @@
-//! The collection of sessions as operators look through it. Each order has an index of its own; see [`super::collection`].
+//! The collection of sessions as operators look through it. Each order has an index of its own, and so has what filters ask for;
+//! see [`super::collection`]. As with SQLite, the index is chosen here, by how many the filter keeps.
 
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::Hint;
 use sluice_chat::id::{Instant, SessionId};
 use sluice_chat::response_times::{RESPONSE_TIMES, ResponseTimes};
 
@@ -25,7 +27,15 @@ fn wanted(filter: &SessionFilter) -> Result<Vec<Document>, StoreError> {
     let SessionFilter { owner, ended, assisted, from, to } = filter;
     let mut wanted = vec![doc! { "live": true }];
     wanted.extend(owner.as_ref().map(|owner| doc! { "owner": owner.word() }));
-    wanted.extend(ended.map(|ended| doc! { "ended": { "$exists": ended } }));
+    // What an index can tell. Nothing ended in the first moment of 1970.
+    wanted.extend(ended.map(|ended| {
+        let how = if ended {
+            doc! { "$gt": 0_i64 }
+        } else {
+            doc! { "$eq": 0_i64 }
+        };
+        doc! { "ended_or_zero": how }
+    }));
     wanted.extend(assisted.map(|assisted| doc! { "assisted": assisted }));
     if let Some(from) = from {
         wanted.push(doc! { "created": { "$gte": number(from.0)? } });
@@ -34,6 +44,46 @@ fn wanted(filter: &SessionFilter) -> Result<Vec<Document>, StoreError> {
         wanted.push(doc! { "created": { "$lte": number(to.0)? } });
     }
     Ok(wanted)
+}
+
+/// Up to so many are all found by the filter and then sorted. Of more, enough are soon met in the order of the page.
+const FEW: u64 = 2_000;
+
+/// The index that finds what a filter keeps.
+fn finding(filter: &SessionFilter) -> &'static str {
+    let is_bounded = filter.from.is_some() || filter.to.is_some();
+    if filter.owner.is_some() {
+        "page_of_user"
+    } else if filter.assisted == Some(true) {
+        "page_assisted"
+    } else {
+        match filter.ended {
+            Some(false) => "page_going_on",
+            Some(true) if !is_bounded => "page_by_end",
+            Some(true) | None => "page_by_start",
+        }
+    }
+}
+
+/// The index that has them in this order.
+fn carrying(sort: SessionSort, filter: &SessionFilter) -> &'static str {
+    let of_user = filter.owner.is_some();
+    match sort {
+        SessionSort::Start if of_user => "page_of_user",
+        SessionSort::Activity if of_user => "sessions_by_owner",
+        SessionSort::Start => "page_by_start",
+        SessionSort::End => "page_by_end",
+        SessionSort::Messages => "page_by_messages",
+        SessionSort::Tokens => "page_by_tokens",
+        SessionSort::Owner => "page_by_owner",
+        SessionSort::Duration => "page_by_duration",
+        SessionSort::Activity => "page_by_activity",
+    }
+}
+
+/// An index by its name.
+fn by_name(index: &str) -> Hint {
+    Hint::Name(index.to_owned())
 }
 
 /// The field that holds what sessions are sorted by.
@@ -49,13 +99,20 @@ fn field(sort: SessionSort) -> &'static str {
     }
 }
 
-/// Some sessions that have `field`, in its order, after the cursor.
+/// What sessions are sorted by, and the index that they are read by.
+#[derive(Clone, Copy)]
+struct Way {
+    field: &'static str,
+    index: &'static str,
+    descending: bool,
+}
+
+/// Some sessions in order of a field, after the cursor.
 async fn ordered(
     database: &Database,
     request: &ReviewRequest,
     mut filter: Vec<Document>,
-    field: &str,
-    descending: bool,
+    Way { field, index, descending }: Way,
     after: Option<(Bson, &SessionId)>,
 ) -> Result<Vec<StoredSession>, Stop<StoreError>> {
     // The ids always in the order of the request, whatever way the field runs.
@@ -75,6 +132,7 @@ async fn ordered(
         .collection::<Document>(SESSIONS)
         .find(doc! { "$and": filter })
         .sort(order)
+        .hint(by_name(index))
         .limit(i64::try_from(most).unwrap_or(i64::MAX))
         .await?
         .try_collect()
@@ -86,22 +144,33 @@ async fn ordered(
 async fn by_duration(
     database: &Database,
     request: &ReviewRequest,
+    found_by: Option<&'static str>,
 ) -> Result<Vec<StoredSession>, Stop<StoreError>> {
     let moment = number(request.moment().0)?;
     let cursor = request.after.as_ref().and_then(|after| match &after.place {
         Place::Number(place) => Some((*place, &after.id)),
         Place::Text(_) => None,
     });
-    let mut ended = wanted(&request.filter)?;
-    ended.push(doc! { "lasted": { "$exists": true } });
-    let after = cursor.map(|(place, id)| (Bson::Int64(place), id));
-    let descending = request.descending;
-    let mut found = ordered(database, request, ended, "lasted", descending, after).await?;
-    // By their beginnings, since those have an index: the older one lasts longer.
-    let mut going_on = wanted(&request.filter)?;
-    going_on.push(doc! { "ended": { "$exists": false }, "created": { "$lte": moment } });
-    let after = cursor.map(|(place, id)| (Bson::Int64(moment.saturating_sub(place)), id));
-    found.extend(ordered(database, request, going_on, "created", !descending, after).await?);
+    let (descending, of_user) = (request.descending, request.filter.owner.is_some());
+    let mut found = Vec::new();
+    if request.filter.ended != Some(false) {
+        let mut ended = wanted(&request.filter)?;
+        // Those that go on have no such field, which an index only knows by what it is not.
+        ended.push(doc! { "lasted": { "$gte": i64::MIN } });
+        let after = cursor.map(|(place, id)| (Bson::Int64(place), id));
+        let index = found_by.unwrap_or("page_by_duration");
+        let way = Way { field: "lasted", index, descending };
+        found.extend(ordered(database, request, ended, way, after).await?);
+    }
+    if request.filter.ended != Some(true) {
+        // By their beginnings, since those have an index: the older one lasts longer.
+        let mut going_on = wanted(&request.filter)?;
+        going_on.push(doc! { "ended_or_zero": 0_i64, "created": { "$lte": moment } });
+        let after = cursor.map(|(place, id)| (Bson::Int64(moment.saturating_sub(place)), id));
+        let index = found_by.unwrap_or(if of_user { "page_of_user" } else { "page_going_on" });
+        let way = Way { field: "created", index, descending: !descending };
+        found.extend(ordered(database, request, going_on, way, after).await?);
+    }
     let lasted = |session: &StoredSession| {
         let until = session.ended.unwrap_or_else(|| request.moment());
         i128::from(until.0) - i128::from(session.created.0)
@@ -118,8 +187,15 @@ pub(crate) async fn page(
     database: &Database,
     request: &ReviewRequest,
 ) -> Result<ReviewPage, Stop<StoreError>> {
+    let total = database
+        .collection::<Document>(SESSIONS)
+        .count_documents(doc! { "$and": wanted(&request.filter)? })
+        .hint(by_name(finding(&request.filter)))
+        .limit(COUNTED + 1)
+        .await?;
+    let found_by = (total <= FEW).then(|| finding(&request.filter));
     let found = if request.sort == SessionSort::Duration {
-        by_duration(database, request).await?
+        by_duration(database, request, found_by).await?
     } else {
         let after = request.after.as_ref().map(|after| {
             let place = match &after.place {
@@ -128,8 +204,14 @@ pub(crate) async fn page(
             };
             (place, &after.id)
         });
-        let (filter, field) = (wanted(&request.filter)?, field(request.sort));
-        ordered(database, request, filter, field, request.descending, after).await?
+        let mut filter = wanted(&request.filter)?;
+        if let (SessionSort::Activity, Some(from)) = (request.sort, request.filter.from) {
+            // Nothing is said before a session begins.
+            filter.push(doc! { "last_activity": { "$gte": number(from.0)? } });
+        }
+        let index = found_by.unwrap_or_else(|| carrying(request.sort, &request.filter));
+        let (field, descending) = (field(request.sort), request.descending);
+        ordered(database, request, filter, Way { field, index, descending }, after).await?
     };
     let on_page = found.into_iter().skip(request.offset.min(MAX_OFFSET)).take(request.read());
     let on_page: Vec<StoredSession> = on_page.collect();
@@ -140,11 +222,6 @@ pub(crate) async fn page(
         Reviewed { session, responses }
     };
     let read: Vec<Reviewed> = on_page.into_iter().map(reviewed).collect();
-    let total = database
-        .collection::<Document>(SESSIONS)
-        .count_documents(doc! { "$and": wanted(&request.filter)? })
-        .limit(COUNTED + 1)
-        .await?;
     Ok(request.page(read, total))
 }
 
