@@ -28,6 +28,9 @@ async fn eventful() -> (Gateway, [FakeProvider; 2], MailSink) {
     let (one, two) = (FakeProvider::start().await, FakeProvider::start().await);
     one.always(Script::refusing(503, "text/html", "<h1>Down</h1>"));
     two.always(Script::saying(&["I am ", "two."]));
+    let spent =
+        r#"{"error": {"code": "insufficient_quota", "message": "You exceeded your quota"}}"#;
+    two.then(Script::refusing(429, "application/json", spent));
     // What it cost the provider does not say then, and the gateway guesses.
     two.then(Script::cut(&["I am "]));
     let (first, second) = (one.endpoint(), two.endpoint());
@@ -41,7 +44,7 @@ secrets.api_key = "env:KEY"
 [plugins.two]
 source = "bundled:openai"
 endpoints.api = "{second}"
-secrets.api_key = "env:KEY"
+secrets.api_key = ["env:KEY", "env:OTHER_KEY"]
 
 [[models]]
 id = "first"
@@ -63,7 +66,11 @@ source = "bundled:access"
 otherwise = "allow"
 "#
     );
-    let setup = Setup::new().config(&config).set("KEY", "key-of-the-test").watched();
+    let setup = Setup::new()
+        .config(&config)
+        .set("KEY", "key-of-the-test")
+        .set("OTHER_KEY", "another-key")
+        .watched();
     let setup = setup
         .set("SMTP_HOST", "127.0.0.1")
         .set("SMTP_PORT", &sink.port().to_string())
