@@ -89,6 +89,11 @@ fn program() -> Option<PathBuf> {
     env::var_os("SLUICE_MONGOD").map(PathBuf::from).filter(|program| program.is_file())
 }
 
+/// Closes the files of what no test uses any more. Each test has a database, and a database some sixty files: of a whole run they
+/// are more than a process may have open, and the server then ends.
+const CLOSE_IDLE_FILES: &str =
+    "file_manager=(close_idle_time=10,close_scan_interval=5,close_handle_minimum=250)";
+
 /// Starts the process and waits until it takes connections.
 async fn launch(folder: &TempDir, port: u16, replicates: bool) -> Child {
     let mut child = Command::new(program().expect("asked before"))
@@ -96,7 +101,12 @@ async fn launch(folder: &TempDir, port: u16, replicates: bool) -> Child {
         .arg(folder.path())
         .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--nounixsocket"])
         .args(if replicates { &["--replSet", "alone", "--oplogSize", "64"][..] } else { &[] })
-        .args(["--wiredTigerCacheSizeGB", "0.25"])
+        .args([
+            "--wiredTigerCacheSizeGB",
+            "0.25",
+            "--wiredTigerEngineConfigString",
+            CLOSE_IDLE_FILES,
+        ])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

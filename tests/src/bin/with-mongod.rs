@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sluice_tests::{Mongod, not_run};
 use tokio::process::Command;
 
@@ -14,6 +15,9 @@ async fn main() -> ExitCode {
         not_run("tests with a MongoDB", &why);
         return ExitCode::SUCCESS;
     }
+    // The server of a whole run has some thousand files open; many systems begin with 1,024.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit is known");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("up to the hard limit one may go");
     let server = Mongod::start().await;
     let ended = Command::new(command)
         .args(arguments)

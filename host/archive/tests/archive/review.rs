@@ -48,9 +48,9 @@ struct Told {
 }
 
 fn told() -> impl Strategy<Value = Told> {
-    // Few values, so that ties are common.
+    // Few values, so that ties are common. None begins or ends in the first moment of 1970, which stands for no end.
     let ended = prop::option::of(0..4_u64);
-    (0..3_u8, 0..6_u64, 1..4_u8, 0..3_u64, ended, any::<bool>(), prop::bool::weighted(0.1))
+    (0..3_u8, 1..7_u64, 1..4_u8, 0..3_u64, ended, any::<bool>(), prop::bool::weighted(0.1))
         .prop_map(|(owner, created, messages, tokens, ended, assisted, deleted)| Told {
             owner,
             created,
@@ -121,7 +121,7 @@ fn keeps(filter: &SessionFilter, reviewed: &Reviewed) -> bool {
 }
 
 fn filter() -> impl Strategy<Value = SessionFilter> {
-    let at = || prop::option::weighted(0.3, (0..6_u64).prop_map(|at| Instant(at * 1_000)));
+    let at = || prop::option::weighted(0.3, (0..7_u64).prop_map(|at| Instant(at * 1_000)));
     let owner = prop::option::weighted(0.3, 0..3_u8);
     let flag = || prop::option::weighted(0.3, any::<bool>());
     (owner, flag(), flag(), at(), at()).prop_map(|(owner, ended, assisted, from, to)| {
