@@ -37,6 +37,7 @@ mod notices;
 mod official_client;
 mod openai;
 mod operator;
+mod other_clients;
 mod page;
 mod policies;
 mod process;

@@ -1,23 +1,23 @@
 //! What OpenAI's own clients, unchanged, find at the gateway: it is they who decide what is compatible.
 //!
-//! The stories are told once; who runs them in which language is `needs_python` and `needs_node`.
+//! The stories are told once; which library lives through them is in `needs_python` and `needs_node`.
 
 use serde_json::{Value, json};
-use sluice_tests::{FakeProvider, Language, OpenAiClient, Script, Setup};
+use sluice_tests::{FakeProvider, ForeignClient, Library, Script, Setup};
 
-fn calling(id: &str, city: &str) -> Script {
+pub(crate) fn calling(id: &str, city: &str) -> Script {
     let called = json!({ "index": 0, "id": id, "type": "function", "function": { "name": "weather", "arguments": "{\"city\":" } });
     let more = json!({ "index": 0, "function": { "arguments": format!("\"{city}\"}}") } });
     let deltas = [called, more].map(|call| json!({ "tool_calls": [call] }));
     Script::deltas(&deltas, "tool_calls")
 }
 
-pub(crate) async fn it_chats_streams_and_lists_models(language: Language) {
+pub(crate) async fn it_chats_streams_and_lists_models(library: Library) {
     let provider = FakeProvider::start().await;
     let gateway = Setup::with(&provider).start().await;
 
     let mut client =
-        OpenAiClient::start(language, &gateway, "alice", &["chat", "stream", "models"]);
+        ForeignClient::start(library, &gateway, "alice", &["chat", "stream", "models"]);
 
     let whole = client.next().await;
     assert_eq!(whole["text"], "Hello there.");
@@ -31,7 +31,7 @@ pub(crate) async fn it_chats_streams_and_lists_models(language: Language) {
     assert_eq!(client.next().await, json!({ "listed": ["fake"], "one": "fake" }));
 }
 
-pub(crate) async fn it_uses_tools_schemas_and_pictures(language: Language) {
+pub(crate) async fn it_uses_tools_schemas_and_pictures(library: Library) {
     let provider = FakeProvider::playing(calling("call_1", "Oslo")).await;
     provider.then(calling("call_2", "Rome"));
     provider.then(Script::saying(&["It snows."]));
@@ -41,7 +41,7 @@ pub(crate) async fn it_uses_tools_schemas_and_pictures(language: Language) {
     let gateway = Setup::with(&provider).start().await;
 
     let things = ["tools", "streamed_tools", "structured", "image"];
-    let mut client = OpenAiClient::start(language, &gateway, "alice", &things);
+    let mut client = ForeignClient::start(library, &gateway, "alice", &things);
 
     assert_eq!(
         client.next().await,
@@ -67,7 +67,7 @@ pub(crate) async fn it_uses_tools_schemas_and_pictures(language: Language) {
     assert_eq!(url.len(), "data:image/png;base64,".len() + 256 * 300 / 3 * 4);
 }
 
-pub(crate) async fn it_tells_failures_apart(language: Language) {
+pub(crate) async fn it_tells_failures_apart(library: Library) {
     let provider = FakeProvider::playing(Script::refusing(401, "text/plain", "no")).await;
     provider.then(Script::refusing(
         400,
@@ -86,7 +86,7 @@ pub(crate) async fn it_tells_failures_apart(language: Language) {
         "failed_stream",
         "impatient_chat",
     ];
-    let mut client = OpenAiClient::start(language, &gateway, "alice", &things);
+    let mut client = ForeignClient::start(library, &gateway, "alice", &things);
 
     let status = |kind: &str, status: u16, code: &str| json!({ "type": kind, "status": status, "code": code });
     assert_eq!(client.next().await, status("AuthenticationError", 401, "invalid_api_key"));
@@ -99,30 +99,28 @@ pub(crate) async fn it_tells_failures_apart(language: Language) {
     assert_eq!(provider.count(), 3, "what will not pass is not tried again");
 }
 
-pub(crate) async fn leaving_a_stream_closes_the_upstream(language: Language) {
+pub(crate) async fn leaving_a_stream_closes_the_upstream(library: Library) {
     let provider = FakeProvider::playing(Script::halting(&["Once ", "upon"])).await;
     let gateway = Setup::with(&provider).start().await;
     provider.release(1);
 
-    let mut client = OpenAiClient::start(language, &gateway, "alice", &["cancel"]);
+    let mut client = ForeignClient::start(library, &gateway, "alice", &["cancel"]);
     let heard: Value = client.next().await;
     provider.hung_up(1).await;
 
     assert_eq!(heard, json!({ "heard": "Once " }));
 }
 
-pub(crate) async fn its_own_timeout_closes_the_upstream(language: Language) {
+pub(crate) async fn its_own_timeout_closes_the_upstream(library: Library) {
     let provider = FakeProvider::playing(Script::silent()).await;
     let gateway = Setup::with(&provider).start().await;
 
-    let mut client = OpenAiClient::start(language, &gateway, "alice", &["timed_out_chat"]);
+    let mut client = ForeignClient::start(library, &gateway, "alice", &["timed_out_chat"]);
     let told = client.next().await;
     provider.hung_up(1).await;
 
-    let expected = match language {
-        Language::Python => "APITimeoutError",
-        Language::JavaScript => "APIConnectionTimeoutError",
-    };
+    let is_python = library == Library::OpenAiPython;
+    let expected = if is_python { "APITimeoutError" } else { "APIConnectionTimeoutError" };
     assert_eq!(told, json!({ "type": expected, "code": null }));
     assert_eq!(provider.count(), 1);
 }

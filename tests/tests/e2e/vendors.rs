@@ -45,7 +45,11 @@ const VENDORS: [Vendor; 4] = [
     },
 ];
 
-async fn behind(kind: &str) -> (FakeProvider, Gateway) {
+/// The vendors there are a plugin for.
+pub(crate) const KINDS: [&str; 4] = ["anthropic", "dify", "ollama", "openai"];
+
+/// A gateway whose model is such a vendor's, and who plays it.
+pub(crate) async fn behind(kind: &str) -> (FakeProvider, Gateway) {
     let provider = FakeProvider::start().await;
     let setup = Setup::with(&provider).set("LLM_PROVIDER_1_TYPE", kind);
     (provider, setup.start().await)

@@ -78,8 +78,8 @@ impl Tool {
         match self {
             Self::Model => "tests against a real model",
             Self::Chromium => "tests in a browser",
-            Self::Python => "tests with the official Python clients",
-            Self::Node => "tests with the official JavaScript clients",
+            Self::Python => "tests with the Python clients",
+            Self::Node => "tests with the JavaScript clients",
             Self::Mongod => "tests with a MongoDB",
             Self::Validators => "checks of the files for containers and clusters",
             Self::Nginx => "tests behind nginx",
@@ -135,7 +135,7 @@ fn model(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
 }
 
 fn python(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
-    let into = of_python(sluice, "the official Python clients", "python")?;
+    let into = of_python(sluice, "the Python clients", "python")?;
     Ok(vec![("SLUICE_PYTHON", prerequisite::python()?), ("SLUICE_PYTHON_PACKAGES", into)])
 }
 
@@ -191,7 +191,7 @@ fn node(sluice: &Workspace) -> Result<Vec<(&'static str, PathBuf)>, Problem> {
     let node = installed("Node.js", &["nodejs", "npm"], program("node"))?;
     let npm = installed("npm", &["npm"], program("npm"))?;
     let (list, into) = listed(sluice, "node.json", "node")?;
-    fetch::npm(&npm, "the official JavaScript clients", &list, &into)?;
+    fetch::npm(&npm, "the JavaScript clients", &list, &into)?;
     Ok(vec![("SLUICE_NODE", node), ("SLUICE_NODE_PACKAGES", into)])
 }
 
