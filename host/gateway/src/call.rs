@@ -6,7 +6,6 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
 use sluice_archive::CallUsage;
 use sluice_chat::answer::{Ending, Tokens};
 use sluice_chat::bill::{Bill, Counted};
@@ -25,7 +24,7 @@ use crate::clock;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::metrics::Answers;
-use crate::policies::{self, Ticket, filtered};
+use crate::policies::{self, Filtered, Ticket, filtered};
 
 mod embedding;
 
@@ -116,14 +115,15 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let policies = Arc::clone(&means.policies);
     let model = Some(account.route.id.to_string());
     let subject = Subject { model, ..policies::subject(&caller) };
-    let asking = filtered(asking, Arc::clone(&policies), subject.clone());
+    let mut asking = filtered(asking, Arc::clone(&policies), subject.clone());
     let (halt, ledger) = (gateway.halt.clone(), Arc::clone(&gateway.ledger));
     let span =
         tracing::error_span!(parent: None, "call", trace = account.trace, user = %account.user);
     let task = async move {
         let mut call = Call { account, pieces, halt };
         // The exchange is over before it is accounted for.
-        let ended = call.listen(asking).await;
+        let ended = call.listen(&mut asking).await;
+        asking.hang_up().await;
         let outcome = call.close(ended, &ledger).await;
         let subject = Subject { now: clock::now(), ..subject };
         policies.settle(subject, &outcome, ticket).await;
@@ -147,7 +147,7 @@ enum Ended {
 }
 
 impl Call {
-    async fn listen(&mut self, mut asking: impl Stream<Item = Heard> + Unpin) -> Ended {
+    async fn listen(&mut self, asking: &mut Filtered) -> Ended {
         loop {
             let heard = tokio::select! {
                 biased;

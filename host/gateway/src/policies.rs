@@ -19,7 +19,7 @@ use sluice_chat::id::{SessionId, UserId};
 use sluice_chat::policy::{AdminAction, Caller, Decision, Denial, Note, Subject};
 use sluice_sandbox::Hook;
 
-pub(crate) use self::filtering::filtered;
+pub(crate) use self::filtering::{Filtered, filtered};
 pub(crate) use self::link::{Link, State};
 pub(crate) use self::message::{Judged, Proposal};
 pub(crate) use self::reserving::Ticket;

@@ -10,34 +10,62 @@ use sluice_chat::policy::{Channel, Note, Subject};
 use sluice_chat::redaction::{Passed, Strand};
 use sluice_chat::request::{Extra, Reasoning};
 use sluice_sandbox::{Filter, Hook};
+use tokio_util::sync::CancellationToken;
 
 use super::{Denied, Line, Link, Policies};
 use crate::ask::{AskError, Heard};
 use crate::metrics::Verdict;
 
-/// Passes on what is heard as the policies leave it. Filters are opened when something is first waited for, and gone with the
-/// stream; without a policy that filters, it is the stream itself.
+/// Passes on what is heard as the policies leave it. Filters are opened when something is first waited for; without a policy that
+/// filters, it is the stream itself.
 pub(crate) fn filtered(
     asking: impl Stream<Item = Heard> + Send + 'static,
     policies: Arc<Policies>,
     subject: Subject,
-) -> Pin<Box<dyn Stream<Item = Heard> + Send>> {
+) -> Filtered {
     if policies.chain().with(Hook::Output).next().is_none() {
-        return Box::pin(asking);
+        return Filtered { heard: Box::pin(asking), cut: None };
     }
+    let cut = CancellationToken::new();
     let state = Filtering {
         asking: Some(Box::pin(asking)),
+        cut: cut.clone(),
         policies,
         subject,
         stages: None,
         ready: VecDeque::new(),
     };
-    Box::pin(stream::unfold(state, async |mut state| Some((state.next().await?, state))))
+    let heard = stream::unfold(state, async |mut state| Some((state.next().await?, state)));
+    Filtered { heard: Box::pin(heard), cut: Some(cut) }
+}
+
+/// An answer as the policies leave it. Dropping it hangs up; only [`hang_up`](Self::hang_up) tells the filters so.
+pub(crate) struct Filtered {
+    heard: Pin<Box<dyn Stream<Item = Heard> + Send>>,
+    /// None without filters.
+    cut: Option<CancellationToken>,
+}
+
+impl Filtered {
+    /// What comes next; none after the end. Losing the future loses nothing of the answer.
+    pub(crate) async fn next(&mut self) -> Option<Heard> {
+        self.heard.next().await
+    }
+
+    /// Hangs up on the provider, and returns when the filters have had their last word, within the time that a hook has.
+    /// Nothing more is heard: what they held back was never judged as a whole.
+    pub(crate) async fn hang_up(mut self) {
+        let Some(cut) = &self.cut else { return };
+        cut.cancel();
+        while self.heard.next().await.is_some() {}
+    }
 }
 
 struct Filtering {
     /// None once it is over or cut.
     asking: Option<Pin<Box<dyn Stream<Item = Heard> + Send>>>,
+    /// Whoever asked wants to hear no more.
+    cut: CancellationToken,
     policies: Arc<Policies>,
     subject: Subject,
     /// None until they are opened.
@@ -59,6 +87,12 @@ struct Stage {
 impl Filtering {
     async fn next(&mut self) -> Option<Heard> {
         loop {
+            if self.cut.is_cancelled() {
+                self.asking = None;
+                self.ready.clear();
+                self.finish().await;
+                return None;
+            }
             if let Some(heard) = self.ready.pop_front() {
                 return Some(heard);
             }
@@ -69,11 +103,21 @@ impl Filtering {
                 }
                 continue;
             }
-            let heard = self.asking.as_mut()?.next().await?;
+            let heard = tokio::select! {
+                biased;
+                () = self.cut.cancelled() => continue,
+                heard = self.asking.as_mut()?.next() => heard?,
+            };
             match heard {
                 Heard::Turned(_) => return Some(heard),
                 Heard::Said(events) => self.hear(events).await,
-                Heard::Ended(ended) => {
+                // What is held back was about to become something that nobody has seen the end of: it goes unsaid.
+                Heard::Ended(failed @ Err(_)) => {
+                    self.asking = None;
+                    self.ready.push_back(Heard::Ended(failed));
+                    self.finish().await;
+                }
+                Heard::Ended(ended @ Ok(_)) => {
                     self.asking = None;
                     let mut rest = Vec::new();
                     match self.flush(&mut rest).await {

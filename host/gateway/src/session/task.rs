@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt};
 use sluice_archive::{
     AppendError, Appended, ChangeError, ClientKey, Digest, NewMessage, StoreError,
 };
@@ -28,6 +26,7 @@ use super::journal::Scribe;
 use super::{Command, FollowRefused, Followed, Follower, Inbox, Means, Outbox, Private};
 use crate::ask::{AskError, Heard};
 use crate::metrics::Operation;
+use crate::policies::Filtered;
 use crate::{clock, fresh};
 
 /// Numbers reserved at a time. None is shown before it is reserved, so that none is ever used twice.
@@ -91,9 +90,7 @@ mod screening;
 use answering::Running;
 use screening::Screened;
 
-type Asking = Pin<Box<dyn Stream<Item = Heard> + Send>>;
-
-async fn next(asking: &mut Option<Asking>) -> Heard {
+async fn next(asking: &mut Option<Filtered>) -> Heard {
     match asking {
         Some(asking) => asking.next().await.unwrap_or(Heard::Ended(Err(AskError::NothingToRead))),
         None => std::future::pending().await,
@@ -124,7 +121,7 @@ struct Session {
     /// The message answered last, where it stands, for acknowledging it again.
     asked: Option<(MessageId, Seq)>,
     followers: HashMap<ConnectionId, Outbox>,
-    asking: Option<Asking>,
+    asking: Option<Filtered>,
     running: Option<Running>,
     /// Names the failure that the next refusal tells of.
     trace: Option<String>,
@@ -378,7 +375,7 @@ impl Session {
             Effect::Ask(question) => self.ask(question).await,
             Effect::Show(text) => self.show(&text).await,
             Effect::HangUp => {
-                self.asking = None;
+                self.hang_up().await;
                 None
             }
             Effect::Commit(closing) => {

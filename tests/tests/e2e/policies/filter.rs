@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use sluice_tests::{FakeProvider, Gateway, Script, kind};
+use sluice_tests::{Answer, FakeProvider, Gateway, Script, kind};
 
 use super::{bundled, calls, complete, error, judge, with};
 
@@ -237,6 +237,93 @@ fn how_a_text_is_cut_makes_no_difference_to_what_is_shown() {
         for shown in [whole.0, whole.1, whole.2] {
             prop_assert!(!shown.contains(CARD) && !shown.contains("5500-0000"), "{}", shown);
         }
+        Ok(())
+    });
+    tested.unwrap();
+}
+
+/// Answers that are cut in one way or another, with the beginning of something that a filter would replace at their end.
+#[tokio::test]
+async fn what_is_held_back_of_a_cut_answer_is_dropped_and_the_filter_hears_of_the_end() {
+    let provider = FakeProvider::start().await;
+    let gateway =
+        with(&provider, &[("house", judge(), "settings = { output = \"redact\" }")]).start().await;
+    let mut alice = gateway.connect("alice").await;
+    for (script, ending) in [
+        (Script::saying(&["This is a sec"]), "stop"),
+        (Script::stalling(&["This is a sec"]), "cancelled"),
+        (Script::cut(&["This is a sec"]), "error"),
+    ] {
+        let whole = ending == "stop";
+        provider.then(script);
+        alice.send(&json!({ "type": "user_message", "content": "Go" })).await;
+        let mut heard = Vec::new();
+        if ending == "cancelled" {
+            heard = alice.frames_saying("This is a ").await;
+            alice.send(&json!({ "type": "cancel", "session_id": alice.session() })).await;
+        }
+        let is_last = |frame: &Value| frame["finish_reason"].is_string();
+        heard.extend(alice.frames_until("the end", is_last).await);
+        let answer = Answer::of(&heard);
+
+        assert_eq!(answer.finish_reason, ending);
+        assert_eq!(answer.text, if whole { "This is a sec" } else { "This is a " }, "{ending}");
+        let stored = gateway.messages("alice", alice.session()).await;
+        let stored = stored.last().expect("an answer");
+        assert_eq!(stored["content"], answer.text.as_str(), "{ending}");
+    }
+
+    // By `/v1` the cut comes from whoever hangs up.
+    provider.then(Script::stalling(&["This is a sec"]));
+    let body = json!({ "model": "fake", "stream": true, "messages": [{ "role": "user", "content": "Go" }] });
+    let call =
+        gateway.call("POST", "/v1/chat/completions").bearer(&gateway.token("alice")).json(&body);
+    let mut events = call.events().await.begun().await;
+    while !events.next().await.expect("an event").contains("This is a ") {}
+    drop(events);
+    provider.hung_up(2).await;
+    gateway.metric_becomes("sluice_plugin_instances", 0.0).await;
+
+    let token = gateway.token_with("root", &["admin"]);
+    let audit = gateway.call("GET", "/chatbox/admin/audit").bearer(&token).send().await.json();
+    let noted = audit["entries"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter(|line| line["action"] == "output: noted" && line["reason"] == "filtered=yes");
+    assert_eq!(noted.count(), 4, "{audit}");
+}
+
+/// Wherever a card number is when the answer is stopped, and however it came: no part of it is shown or stored, and what is stored
+/// is what was shown.
+#[test]
+fn no_part_of_a_card_number_is_left_of_an_answer_that_was_stopped_in_the_midst_of_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let provider = runtime.block_on(FakeProvider::start());
+    let gateway = runtime.block_on(guarded(&provider));
+    let before = "Grüße! The card is ";
+    let cut_off = (1..CARD.len(), prop::collection::vec(0..CARD.len(), 0..6));
+    let mut runner = TestRunner::new(Config { cases: 40, ..Config::default() });
+    let tested = runner.run(&cut_off, |(end, cuts)| {
+        let (begun, _) = CARD.split_at(end);
+        let mut pieces = cut(begun, cuts);
+        let first = format!("{before}{}", pieces.remove(0));
+        pieces.insert(0, &first);
+        pieces.retain(|piece| !piece.is_empty());
+        provider.then(Script::stalling(&pieces));
+        let (shown, stored) = runtime.block_on(async {
+            let mut alice = gateway.connect("alice").await;
+            alice.send(&json!({ "type": "user_message", "content": "Go" })).await;
+            let mut heard = alice.frames_saying(before).await;
+            alice.send(&json!({ "type": "cancel", "session_id": alice.session() })).await;
+            let is_last = |frame: &Value| frame["finish_reason"].is_string();
+            heard.extend(alice.frames_until("the end", is_last).await);
+            let stored = gateway.messages("alice", alice.session()).await;
+            let stored = stored.last().expect("an answer")["content"].clone();
+            (Answer::of(&heard).text, stored)
+        });
+        prop_assert_eq!(&stored, shown.as_str());
+        prop_assert_eq!(shown, before);
         Ok(())
     });
     tested.unwrap();

@@ -188,6 +188,13 @@ impl Session {
         Ok((ask::Question { route, others, request, blobs: Blobs::default() }, bytes))
     }
 
+    /// Lets go of the provider, after the last word of the filters: they have it before anything is stored for good.
+    pub(super) async fn hang_up(&mut self) {
+        if let Some(asking) = self.asking.take() {
+            asking.hang_up().await;
+        }
+    }
+
     /// Takes in what the provider said.
     pub(super) async fn hear(&mut self, heard: Heard) {
         let input = match heard {
@@ -241,7 +248,7 @@ impl Session {
     pub(super) async fn show(&mut self, text: &str) -> Option<Input> {
         if !self.reserve(2).await {
             // A number that is not reserved may be given out twice after a crash.
-            self.asking = None;
+            self.hang_up().await;
             return Some(failed(ErrorKind::Other));
         }
         let seq = self.append(|log, now| log.text(text, now));
