@@ -19,6 +19,7 @@ use crate::identity::{Identity, TokenRefused, Verifier};
 use crate::ledger::Ledger;
 use crate::metrics::{Limiter, Seen};
 use crate::plugins::Loaded;
+use crate::policies::State;
 use crate::rate::{OverLimit, Windows};
 use crate::revocation::Revocations;
 use crate::rules::Rules;
@@ -212,7 +213,22 @@ impl Gateway {
                 (Limiter::Failure, self.failures.len()),
             ],
             resting: self.resting(),
+            down: self.down(),
         }
+    }
+
+    /// Of each provider how many of its models are passed over, and of each policy of the chain whether it is.
+    fn down(&self) -> Vec<(String, usize)> {
+        let (catalog, chain) = (self.means.catalog.load(), self.means.policies.chain());
+        let mut down = BTreeMap::<_, usize>::new();
+        for route in catalog.routes() {
+            *down.entry(route.provider.name().to_owned()).or_default() +=
+                usize::from(route.is_down());
+        }
+        for link in chain.links() {
+            down.insert(link.name().to_owned(), usize::from(link.state() == State::Down));
+        }
+        down.into_iter().collect()
     }
 
     /// How many keys rest of each plugin that has several.

@@ -4,6 +4,7 @@
 //! the operator wrote that it is to be passed over. What a policy is and how it runs is the sandbox's.
 
 mod filtering;
+mod fuse;
 mod link;
 mod message;
 mod reserving;
@@ -157,19 +158,30 @@ impl Policies {
         hook: Hook,
         asked: impl Future<Output = Result<T, sluice_sandbox::CallError>>,
     ) -> Result<Option<T>, Denied> {
-        if !link.admits(hook) {
+        if !link.admits() {
             self.judging.judged(link.name(), hook, Verdict::Skipped);
             return failed(link);
         }
+        self.go_on(link, hook, asked).await
+    }
+
+    /// As [`ask`](Self::ask), of somebody who was asked already and is in the midst of it: a filter that works is not given up
+    /// because its policy is down.
+    async fn go_on<T>(
+        &self,
+        link: &Link,
+        hook: Hook,
+        asked: impl Future<Output = Result<T, sluice_sandbox::CallError>>,
+    ) -> Result<Option<T>, Denied> {
         let timed = self.judging.timed(link.name(), hook, asked);
         match timed.await {
             Ok(said) => {
-                link.worked(hook);
+                link.worked();
                 Ok(Some(said))
             }
             Err(error) => {
                 self.judging.judged(link.name(), hook, Verdict::of(&error));
-                let (policy, down) = (link.name(), link.failed(hook, &error));
+                let (policy, down) = (link.name(), link.failed(&error));
                 let error = &error as &dyn Error;
                 tracing::warn!(policy, hook = hook.as_str(), down, error, "a policy failed");
                 failed(link)

@@ -24,7 +24,7 @@ pub(crate) enum Verdict {
     Edited,
     /// It does not.
     Denied,
-    /// It was not asked: it failed too often in a row.
+    /// It was not asked: its policy failed too often.
     Skipped,
     /// What it said cannot be done.
     Nonsense,

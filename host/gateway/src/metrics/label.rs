@@ -17,6 +17,12 @@ pub(super) struct Provider {
     pub(super) provider: String,
 }
 
+/// Any plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Named {
+    pub(super) plugin: String,
+}
+
 /// Who answered, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Streamed {

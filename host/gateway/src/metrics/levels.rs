@@ -4,7 +4,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::label::{Limited, Limiter, Provider};
+use super::label::{Limited, Limiter, Named, Provider};
 
 /// What the parts of the gateway hold at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) limiter_keys: Vec<(Limiter, usize)>,
     /// Keys that rest, by the id of their plugin.
     pub(crate) resting: Vec<(String, usize)>,
+    /// Of a provider its models that are passed over, of a policy of the chain 1 while it is not asked, by the plugin's id.
+    pub(crate) down: Vec<(String, usize)>,
 }
 
 /// The gauges for it.
@@ -47,6 +49,7 @@ pub(crate) struct Levels {
     degraded: Gauge,
     limiter_keys: Family<Limited, Gauge>,
     resting: Family<Provider, Gauge>,
+    down: Family<Named, Gauge>,
 }
 
 impl Levels {
@@ -63,6 +66,7 @@ impl Levels {
             degraded: Gauge::default(),
             limiter_keys: Family::default(),
             resting: Family::default(),
+            down: Family::default(),
         };
         let gauges = [
             (
@@ -106,6 +110,11 @@ impl Levels {
             "Keys of a provider that were refused and are not used for a while.",
             levels.resting.clone(),
         );
+        registry.register(
+            "sluice_plugin_down",
+            "Models of a provider that are passed over, or 1 while a policy is not asked.",
+            levels.down.clone(),
+        );
         levels
     }
 
@@ -122,6 +131,7 @@ impl Levels {
             degraded,
             limiter_keys,
             resting,
+            down,
         } = seen;
         let set = |gauge: &Gauge, count: usize| {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -138,6 +148,11 @@ impl Levels {
         for (provider, keys) in resting {
             let provider = Provider { provider: provider.clone() };
             set(&self.resting.get_or_create(&provider), *keys);
+        }
+        // Another configuration may have others.
+        self.down.clear();
+        for (plugin, count) in down {
+            set(&self.down.get_or_create(&Named { plugin: plugin.clone() }), *count);
         }
         for (limiter, keys) in limiter_keys {
             set(&self.limiter_keys.get_or_create(&Limited { limiter: *limiter }), *keys);

@@ -257,7 +257,7 @@ impl Filtering {
         for stage in self.stages.iter_mut().flatten() {
             let Some(filter) = stage.filter.take() else { continue };
             let Ok(Some(note)) =
-                self.policies.ask(&stage.link, Hook::Output, Box::pin(filter.finish())).await
+                self.policies.go_on(&stage.link, Hook::Output, Box::pin(filter.finish())).await
             else {
                 continue;
             };
@@ -287,7 +287,7 @@ impl Stage {
             return Ok(new);
         }
         let asked = Box::pin(filter.check(channel, chunk, last));
-        let settled = match policies.ask(&self.link, Hook::Output, asked).await? {
+        let settled = match policies.go_on(&self.link, Hook::Output, asked).await? {
             None => None,
             Some(judged) => {
                 let verdict = Verdict::of_output(&judged.verdict);

@@ -1,9 +1,9 @@
 //! One policy of the chain, and what is known of its health.
 
-use sluice_sandbox::{CallError, Hook, Policy};
+use sluice_sandbox::{CallError, Policy};
 use tokio::time::Instant;
 
-use crate::breaker::Breaker;
+use super::fuse::Fuse;
 use crate::settings::OnFailure;
 
 /// One policy of the chain.
@@ -11,8 +11,7 @@ use crate::settings::OnFailure;
 pub(crate) struct Link {
     policy: Policy,
     on_failure: OnFailure,
-    /// Of each hook its own: that one works says nothing of another.
-    breakers: [(Hook, Breaker); 5],
+    fuse: Fuse,
 }
 
 /// Whether a policy is asked now.
@@ -20,15 +19,14 @@ pub(crate) struct Link {
 pub(crate) enum State {
     /// It is.
     Asked,
-    /// One of its hooks failed too often in a row. That is not asked for a while, which counts as a failure.
+    /// It failed too often. None of its hooks is asked for a while, which counts as a failure.
     Down,
 }
 
 impl Link {
     /// A policy that nothing is known of yet.
     pub(crate) fn new(policy: Policy, on_failure: OnFailure) -> Self {
-        let breakers = Hook::ALL.map(|hook| (hook, Breaker::default()));
-        Self { policy, on_failure, breakers }
+        Self { policy, on_failure, fuse: Fuse::default() }
     }
 
     /// The policy.
@@ -48,25 +46,19 @@ impl Link {
 
     /// Whether it is asked now.
     pub(crate) fn state(&self) -> State {
-        let now = Instant::now();
-        let down = self.breakers.iter().any(|(_, breaker)| breaker.is_down(now));
-        if down { State::Down } else { State::Asked }
+        if self.fuse.is_down() { State::Down } else { State::Asked }
     }
 
-    pub(super) fn admits(&self, hook: Hook) -> bool {
-        self.breaker(hook).is_none_or(|breaker| breaker.admits(Instant::now()))
+    pub(super) fn admits(&self) -> bool {
+        self.fuse.admits(Instant::now())
     }
 
-    pub(super) fn worked(&self, hook: Hook) {
-        self.breaker(hook).inspect(|breaker| breaker.worked());
-    }
-
-    fn breaker(&self, hook: Hook) -> Option<&Breaker> {
-        self.breakers.iter().find(|(of, _)| *of == hook).map(|(_, breaker)| breaker)
+    pub(super) fn worked(&self) {
+        self.fuse.worked(Instant::now());
     }
 
     /// Whether that was one failure too many.
-    pub(super) fn failed(&self, hook: Hook, error: &CallError) -> bool {
+    pub(super) fn failed(&self, error: &CallError) -> bool {
         let its_own = match error {
             CallError::Busy | CallError::Poisoned => false,
             CallError::Refused(_)
@@ -76,6 +68,6 @@ impl Link {
             | CallError::TooMuchOutput
             | CallError::Malformed(_) => true,
         };
-        its_own && self.breaker(hook).is_some_and(|breaker| breaker.failed(Instant::now()))
+        its_own && self.fuse.failed(Instant::now())
     }
 }

@@ -214,16 +214,30 @@ async fn a_policy_that_fails_says_no_unless_it_is_to_be_passed_over() {
 }
 
 #[tokio::test]
-async fn a_policy_that_fails_on_and_on_is_not_run_for_a_while() {
+async fn a_policy_that_fails_on_and_on_is_not_run_for_a_while_in_any_of_its_hooks() {
     let provider = answering().await;
-    let chain = [("house", judge(), "settings = { message = \"trap\" }\non_failure = \"open\"")];
+    let chain = [
+        ("house", judge(), "settings = { message = \"trap\" }\non_failure = \"open\""),
+        ("other", judge(), ""),
+    ];
     let gateway = with(&provider, &chain).start().await;
     let mut alice = gateway.connect("alice").await;
 
-    for _ in 0..7 {
+    let down = |plugin| format!("sluice_plugin_down{{plugin=\"{plugin}\"}}");
+
+    for n in 0..7 {
+        assert_eq!(gateway.metric(&down("house")).await, Some(f64::from(u8::from(n >= 5))), "{n}");
         assert_eq!(alice.ask("Please").await.text, "Yes.");
     }
 
+    // Its filter works, and so did the hook for connections: they are the same plugin's.
+    gateway.connect("bob").await;
+    let asked = calls(&gateway, "house", "connect").await;
+    assert_eq!(asked, [("allowed".to_owned(), 1.0), ("skipped".to_owned(), 1.0)]);
+    let filtered = calls(&gateway, "house", "output").await;
+    assert!(filtered.contains(&("skipped".to_owned(), 3.0)), "{filtered:?}");
+    assert_eq!(gateway.metric(&down("other")).await, Some(0.0), "each has its own");
+    assert_eq!(gateway.metric(&down("provider-1")).await, Some(0.0));
     let counted = calls(&gateway, "house", "message").await;
     assert_eq!(counted, [("skipped".to_owned(), 2.0), ("trapped".to_owned(), 5.0)]);
     let token = gateway.token_with("root", &["admin"]);

@@ -65,7 +65,7 @@ enum Kind {
         place: Option<usize>,
         /// `closed` or `open`.
         on_failure: &'static str,
-        /// `asked`, or `down` while it failed too often in a row.
+        /// `asked`, or `down` since it failed too often.
         state: &'static str,
     },
 }
