@@ -297,3 +297,32 @@ fn a_plugin_says_only_what_its_vendor_has_alone() {
         );
     }
 }
+
+/// Numbers of the attacks that a page of docs lists, and the tests that it names for each.
+fn attacks() -> Vec<(u32, Vec<String>)> {
+    let page = fs::read_to_string(root().join("docs/plugins/attacks.md")).expect("the list");
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let number = cells.next()?.trim().parse().ok()?;
+        let words = cells.nth(1)?.split('`').skip(1).step_by(2).map(str::to_owned);
+        Some((number, words.collect()))
+    };
+    page.lines().filter_map(row).collect()
+}
+
+#[test]
+fn each_attack_on_the_list_has_tests_that_are_there() {
+    let sources: String =
+        files().into_iter().filter(|(path, _)| is_rust(path)).map(|(_, text)| text).collect();
+    let attacks = attacks();
+
+    let numbers: Vec<u32> = attacks.iter().map(|(number, _)| *number).collect();
+    let wanted: Vec<u32> = (29..=38).chain([44, 47, 48, 49, 50, 52, 53, 54, 55]).collect();
+    assert_eq!(numbers, wanted);
+    for (number, tests) in attacks {
+        assert!(!tests.is_empty(), "no test of attack {number}");
+        for test in tests {
+            assert!(sources.contains(&format!("fn {test}(")), "{number}: there is no {test}");
+        }
+    }
+}

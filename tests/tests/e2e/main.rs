@@ -5,6 +5,7 @@
 mod abandoned;
 mod addresses;
 mod admin;
+mod attacks;
 mod backup;
 mod bad_input;
 mod broken_provider;
