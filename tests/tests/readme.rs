@@ -21,14 +21,16 @@ const PROTOCOL: &str = "docs/protocol.md";
 const PROVIDER: &str = "docs/plugins/provider.md";
 const POLICY: &str = "docs/plugins/policy.md";
 const NOTIFIER: &str = "docs/plugins/notifier.md";
+const COOKBOOK: &str = "docs/plugins/cookbook.md";
 
 /// The kinds of block of each document. Every block is of one of them, and each kind is there.
-const KINDS: [(&str, &[&str]); 5] = [
+const KINDS: [(&str, &[&str]); 6] = [
     (README, &["rust", "sh", "text", "toml"]),
     (PROTOCOL, &["js", "json client", "json server"]),
     (PROVIDER, &["rust", "rust more", "sh", "toml"]),
     (POLICY, &["json lines", "rust", "sh", "toml case"]),
     (NOTIFIER, &["rust", "sh"]),
+    (COOKBOOK, &["http exchange", "json lines", "json request", "rust", "toml case"]),
 ];
 
 fn blocks_of(path: &str, kind: &str) -> Vec<Block> {
@@ -201,6 +203,63 @@ fn a_policy_written_from_its_tutorial_says_what_its_case_expects() {
     let test = rules.cargo(&["test"]);
 
     assert!(test.status.success(), "{}", text_of(&test));
+}
+
+/// A recipe's plugin, and the function of the test kit that holds it to its cases.
+fn held_by(rust: &str) -> Option<(&str, &'static str)> {
+    let by = |macro_name: &str, function| {
+        let (_, rest) = rust.split_once(macro_name)?;
+        let plugin = rest.split(|c: char| !c.is_alphanumeric()).next()?;
+        Some((plugin, function))
+    };
+    by("sluice_sdk::policy!(", "assert_policy_cases")
+        .or_else(|| by("sluice_sdk::provider!(", "assert_cases"))
+        .or_else(|| by("sluice_sdk::answer!(", "assert_cases"))
+}
+
+/// All in one crate, a module each: as plugins they would be one each, and take as many times as long.
+#[test]
+fn every_recipe_of_the_cookbook_does_what_its_case_says() {
+    let book = NewCrate::make("cookbook", "provider");
+    for folder in ["cases", "src", "tests"] {
+        fs::remove_dir_all(book.file(folder)).expect("a folder of the template");
+    }
+    let (mut modules, mut tests) = (Vec::new(), Vec::new());
+    let (mut recipe, mut exchange) = (0, 0);
+    for block in blocks(COOKBOOK) {
+        let name = match block.kind.as_str() {
+            "rust" => {
+                (recipe, exchange) = (recipe + 1, 0);
+                modules.push(format!("pub mod recipe_{recipe};\n"));
+                if let Some((plugin, function)) = held_by(&block.text) {
+                    tests.push(format!(
+                        "#[test]\nfn recipe_{recipe}() {{\n    sluice_testkit::{function}::<cookbook::recipe_{recipe}::{plugin}>(\"cases/{recipe}\");\n}}\n"
+                    ));
+                }
+                format!("src/recipe_{recipe}.rs")
+            }
+            "toml case" => format!("cases/{recipe}/it/case.toml"),
+            "json lines" => format!("cases/{recipe}/it/expect.jsonl"),
+            // A request, and then what came back.
+            "json request" => {
+                exchange += 1;
+                format!("cases/{recipe}/it/request-{exchange}.json")
+            }
+            "http exchange" => format!("cases/{recipe}/it/exchange-{exchange}.http"),
+            kind => panic!("{}: what is done with {kind}?", block.place),
+        };
+        book.write(&name, &block.text);
+    }
+    book.write("src/lib.rs", &modules.concat());
+    book.write("tests/cases.rs", &tests.concat());
+
+    let test = book.cargo(&["test"]);
+
+    let said = text_of(&test);
+    assert!(test.status.success() && !said.contains("warning"), "{said}");
+    let cases = blocks_of(COOKBOOK, "toml case").len();
+    assert_eq!(tests.len(), cases, "each case is put to somebody");
+    assert!(said.contains(&format!("running {cases} tests")), "{said}");
 }
 
 /// A component in place of the one that the reader built.
