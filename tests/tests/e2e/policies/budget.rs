@@ -54,18 +54,23 @@ async fn after_an_answer_the_budget_is_right_to_the_token() {
         json!({ "choices": [], "usage": said }),
     );
     provider.always(Script::raw(answer.as_bytes()));
-    // Two answers of 42 tokens fit, and leave 16: not the 17 that a third one would reserve.
-    let gateway = limited(
-        &provider,
-        "{ name = \"tokens\", within = \"day\", at_most = { tokens = 100 }, reserve = 17 }",
-    )
-    .await;
-    let mut alice = gateway.connect("alice").await;
+    // Two answers of 42 tokens leave 16: as many as a third one may reserve, and not one more.
+    for (reserve, fits) in [(16, true), (17, false)] {
+        let limit = format!(
+            "{{ name = \"tokens\", within = \"day\", at_most = {{ tokens = 100 }}, reserve = {reserve} }}"
+        );
+        let gateway = limited(&provider, &limit).await;
+        let mut alice = gateway.connect("alice").await;
 
-    assert_eq!(alice.ask("One").await.usage["total_tokens"], 42);
-    alice.ask("Two").await;
-    assert!(is_denied(&mut alice, "Three").await);
-    assert_eq!(gateway.connect("bob").await.ask("One").await.text, "Yes.", "it is hers alone");
+        assert_eq!(alice.ask("One").await.usage["total_tokens"], 42);
+        alice.ask("Two").await;
+        if fits {
+            assert_eq!(alice.ask("Three").await.text, "Yes.");
+        } else {
+            assert!(is_denied(&mut alice, "Three").await);
+        }
+        assert_eq!(gateway.connect("bob").await.ask("One").await.text, "Yes.", "it is hers alone");
+    }
 }
 
 #[tokio::test]
