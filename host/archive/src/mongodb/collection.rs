@@ -107,6 +107,7 @@ fn indexes() -> Vec<(&'static str, &'static str, Document, Over, bool)> {
         ("page_assisted", doc! { "assisted": 1, "created": 1, "_id": 1 }),
         // Back to front: who began first has gone on for longest.
         ("page_going_on", doc! { "ended_or_zero": 1, "created": 1, "_id": -1 }),
+        ("page_of_user_going_on", doc! { "owner": 1, "ended_or_zero": 1, "created": 1, "_id": -1 }),
     ] {
         for asked in ["created", "ended_or_zero", "assisted", "live"] {
             if !keys.contains_key(asked) {

@@ -108,6 +108,9 @@ struct Way {
 }
 
 /// Some sessions in order of a field, after the cursor.
+///
+/// Only if something is asked of the first field of an index does MongoDB look at the others in it, too, rather than in the
+/// sessions. So something always is.
 async fn ordered(
     database: &Database,
     request: &ReviewRequest,
@@ -118,12 +121,18 @@ async fn ordered(
     // The ids always in the order of the request, whatever way the field runs.
     let way = |descending: bool| if descending { -1 } else { 1 };
     let beyond = |descending: bool| if descending { "$lt" } else { "$gt" };
-    if let Some((place, id)) = after {
-        filter.push(doc! { "$or": [
-            { field: { beyond(descending): &place } },
-            { field: &place, "_id": { beyond(request.descending): id.word() } },
-        ] });
-    }
+    let up_to = if descending { "$lte" } else { "$gte" };
+    filter.push(match after {
+        Some((place, id)) => doc! { "$and": [
+            { field: { up_to: &place } },
+            { "$or": [
+                { field: { beyond(descending): &place } },
+                { "_id": { beyond(request.descending): id.word() } },
+            ] },
+        ] },
+        None if field == "owner" => doc! { field: { "$gte": "" } },
+        None => doc! { field: { "$gte": i64::MIN } },
+    });
     let mut order = doc! {};
     order.insert(field, way(descending));
     order.insert("_id", way(request.descending));
@@ -154,9 +163,8 @@ async fn by_duration(
     let (descending, of_user) = (request.descending, request.filter.owner.is_some());
     let mut found = Vec::new();
     if request.filter.ended != Some(false) {
-        let mut ended = wanted(&request.filter)?;
-        // Those that go on have no such field, which an index only knows by what it is not.
-        ended.push(doc! { "lasted": { "$gte": i64::MIN } });
+        // Those that go on have no such field, and so are not in this order.
+        let ended = wanted(&request.filter)?;
         let after = cursor.map(|(place, id)| (Bson::Int64(place), id));
         let index = found_by.unwrap_or("page_by_duration");
         let way = Way { field: "lasted", index, descending };
@@ -167,7 +175,8 @@ async fn by_duration(
         let mut going_on = wanted(&request.filter)?;
         going_on.push(doc! { "ended_or_zero": 0_i64, "created": { "$lte": moment } });
         let after = cursor.map(|(place, id)| (Bson::Int64(moment.saturating_sub(place)), id));
-        let index = found_by.unwrap_or(if of_user { "page_of_user" } else { "page_going_on" });
+        let index =
+            found_by.unwrap_or(if of_user { "page_of_user_going_on" } else { "page_going_on" });
         let way = Way { field: "created", index, descending: !descending };
         found.extend(ordered(database, request, going_on, way, after).await?);
     }
@@ -187,9 +196,12 @@ pub(crate) async fn page(
     database: &Database,
     request: &ReviewRequest,
 ) -> Result<ReviewPage, Stop<StoreError>> {
+    let mut counted = wanted(&request.filter)?;
+    // See `ordered`: of the other indexes the first field is asked something by the filter.
+    counted.push(doc! { "created": { "$gte": i64::MIN } });
     let total = database
         .collection::<Document>(SESSIONS)
-        .count_documents(doc! { "$and": wanted(&request.filter)? })
+        .count_documents(doc! { "$and": counted })
         .hint(by_name(finding(&request.filter)))
         .limit(COUNTED + 1)
         .await?;
