@@ -183,8 +183,16 @@ impl FakeProvider {
 }
 
 /// Where the vendors there are plugins for are asked.
-const ANSWERED: [&str; 6] =
-    ["/chat/completions", "/messages", "/chat-messages", "/api/chat", "/embeddings", "/api/embed"];
+const ANSWERED: [&str; 8] = [
+    "/chat/completions",
+    "/messages",
+    "/chat-messages",
+    "/files/upload",
+    "/stop",
+    "/api/chat",
+    "/embeddings",
+    "/api/embed",
+];
 
 /// A connection of the gateway's, as long as it is open.
 struct Open(Arc<Stage>);

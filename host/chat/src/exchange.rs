@@ -45,6 +45,28 @@ pub enum Piece {
     BlobBase64(String),
 }
 
+/// What a part of a form holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FormValue {
+    /// Text as it is.
+    Text(String),
+    /// The bytes of a blob of the request.
+    Blob(String),
+}
+
+/// A part of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormPart {
+    /// Its name.
+    pub name: String,
+    /// What it was called as a file.
+    pub file_name: Option<String>,
+    /// What it is.
+    pub media_type: Option<String>,
+    /// What it holds.
+    pub value: FormValue,
+}
+
 /// A request's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -52,6 +74,8 @@ pub enum Body {
     Empty,
     /// JSON text in pieces.
     Json(Vec<Piece>),
+    /// A form, `multipart/form-data`.
+    Form(Vec<FormPart>),
 }
 
 /// How a 2xx response is cut into frames. Any other status comes whole.

@@ -14,7 +14,7 @@ use sluice_chat::exchange::TransportFailure;
 use sluice_chat::request::ChatRequest;
 use sluice_chat::upstream_ids::UpstreamIds;
 use sluice_sandbox::{Answer, CallError, Directive, Input, Output};
-use sluice_upstream::{Blobs, Response, Timeouts, Upstream};
+use sluice_upstream::{Blobs, Response, Timeouts};
 
 use tokio::time::Instant;
 
@@ -28,10 +28,13 @@ use crate::policies::Denied;
 mod attempts;
 mod deadline;
 mod embedding;
+mod parting;
 
 use attempts::{Attempts, Next, Remedy, rest_after};
 use deadline::within;
 pub(crate) use embedding::{Passages, embed};
+use parting::Parting;
+pub(crate) use parting::Partings;
 
 /// Most exchanges one answer may perform.
 const MAX_EXCHANGES: u32 = 6;
@@ -125,7 +128,7 @@ impl AskError {
 /// Asks, and tells what is heard.
 pub(crate) fn ask(
     question: Question,
-    upstream: Upstream,
+    partings: Partings,
     patience: Patience,
     answers: &Answers,
     notices: &Arc<Notices>,
@@ -137,7 +140,7 @@ pub(crate) fn ask(
         attempts: Attempts::first(question.others.len()),
         question,
         credential,
-        upstream,
+        partings,
         patience,
         answers: answers.clone(),
         notices: Arc::clone(notices),
@@ -153,7 +156,7 @@ pub(crate) fn ask(
 struct Call {
     question: Question,
     credential: Choice,
-    upstream: Upstream,
+    partings: Partings,
     patience: Patience,
     answers: Answers,
     notices: Arc<Notices>,
@@ -177,6 +180,8 @@ struct Answering {
     /// Set once an exchange broke: whatever the plugin makes of it, the answer did not end well.
     broken: Option<TransportFailure>,
     manners: Manners,
+    /// After the response, so that the exchange is dropped first.
+    parting: Parting,
 }
 
 /// What one step of an answer came to.
@@ -318,19 +323,28 @@ impl Call {
         let provider = &self.question.route.provider;
         let mut plugin =
             provider.answer(clock::now(), rand::random()).await.map_err(AskError::Plugin)?;
-        let Output { events, next } =
+        let Output { events, next, parting: left } =
             plugin.start(&self.question.request).await.map_err(AskError::Plugin)?;
         let mut manners = Manners::default();
         manners.hear(&events).map_err(AskError::Breach)?;
-        Ok((Answering { plugin, next, response: None, broken: None, manners }, events))
+        let endpoints = self.credential.endpoints(&self.question.route.credentials);
+        let mut parting = Parting::new(self.partings.clone(), Arc::clone(endpoints));
+        parting.leave(left);
+        Ok((Answering { plugin, next, response: None, broken: None, manners, parting }, events))
     }
 
     /// Does what the plugin asked for; none when it is done.
     async fn input(&mut self, answering: &mut Answering) -> Result<Option<Input>, AskError> {
         let next = std::mem::replace(&mut answering.next, Directive::Done);
         Ok(Some(match next {
-            Directive::Done => return Ok(None),
-            Directive::Fail(error) => return Err(answering.failed(error)),
+            Directive::Done => {
+                answering.came_to_its_end();
+                return Ok(None);
+            }
+            Directive::Fail(error) => {
+                answering.came_to_its_end();
+                return Err(answering.failed(error));
+            }
             Directive::Wait(time) => {
                 tokio::time::sleep(time.min(MAX_WAIT)).await;
                 Input::Woken
@@ -345,7 +359,7 @@ impl Call {
                 let Question { route, blobs, .. } = &self.question;
                 let timeouts = &self.patience.exchange;
                 let endpoints = self.credential.endpoints(&route.credentials);
-                match self.upstream.exchange(endpoints, request, blobs, timeouts).await {
+                match self.partings.upstream.exchange(endpoints, request, blobs, timeouts).await {
                     Ok(response) => {
                         let head = response.head().clone();
                         answering.response = Some(response);
@@ -373,7 +387,9 @@ impl Call {
 
 impl Answering {
     async fn step(&mut self, input: Input) -> Result<Vec<ChatEvent>, AskError> {
-        let Output { events, next } = self.plugin.step(input).await.map_err(AskError::Plugin)?;
+        let Output { events, next, parting } =
+            self.plugin.step(input).await.map_err(AskError::Plugin)?;
+        self.parting.leave(parting);
         self.manners.hear(&events).map_err(AskError::Breach)?;
         self.next = next;
         Ok(events)
@@ -385,6 +401,13 @@ impl Answering {
         self.response = None;
         self.broken = Some(failure);
         Input::Failed(failure)
+    }
+
+    /// Whoever said the last word needs not be told to stop; whoever was cut off may be going on.
+    fn came_to_its_end(&mut self) {
+        if self.broken.is_none() {
+            self.parting.forget();
+        }
     }
 
     fn failed(&self, told: ProviderError) -> AskError {

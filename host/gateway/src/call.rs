@@ -107,7 +107,7 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let means = &gateway.means;
     let asking = ask::ask(
         question,
-        means.upstream.clone(),
+        means.partings(),
         means.patience.clone(),
         &means.metrics.answers,
         &means.notices,

@@ -274,6 +274,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     }
     let (stored, judging) = (archive.clone(), metrics.judging.clone());
     let policies = Policies::new(chain, stored, judging, llm.stream_timeout);
+    let tasks = TaskTracker::new();
     let means = Means {
         archive,
         policies: Arc::new(policies),
@@ -289,6 +290,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         queue: session.queue,
         metrics,
         notices,
+        tasks: tasks.clone(),
     };
     let turnstile = Turnstile::new(server.max_connections);
     let gateway = Arc::new(Gateway {
@@ -310,7 +312,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         off,
         sandbox,
         metrics_networks: telemetry.metrics_networks,
-        tasks: TaskTracker::new(),
+        tasks,
         sockets: TaskTracker::new(),
         drain: CancellationToken::new(),
         halt: CancellationToken::new(),

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::admission::Registry;
-use crate::ask::Patience;
+use crate::ask::{Partings, Patience};
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -60,6 +60,15 @@ pub(crate) struct Means {
     pub(crate) metrics: Arc<Metrics>,
     /// Where it is handed in what somebody is to be told.
     pub(crate) notices: Arc<Notices>,
+    /// What outlives a session for a moment, and shutdown waits for.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Means {
+    /// How providers are told to stop.
+    pub(crate) fn partings(&self) -> Partings {
+        Partings { upstream: self.upstream.clone(), tasks: self.tasks.clone() }
+    }
 }
 
 /// A frame for one connection alone.

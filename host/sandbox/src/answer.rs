@@ -56,6 +56,8 @@ pub struct Output {
     pub events: Vec<ChatEvent>,
     /// What it wants next.
     pub next: Directive,
+    /// What is to be sent if the answer is given up; none leaves what was there before.
+    pub parting: Option<Request>,
 }
 
 /// What an answer has used so far.

@@ -15,6 +15,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoints;
 
 pub(crate) mod body;
+mod form;
 pub(crate) mod header;
 pub(crate) mod path;
 
@@ -59,6 +60,12 @@ pub enum RequestError {
     /// The body is larger than may be sent.
     #[error("the body is too large")]
     BodyTooLarge,
+    /// The body is a form with a part that cannot be one, or with too many.
+    #[error("part {number} of the form is refused")]
+    FormPart {
+        /// Which of the parts, from 0.
+        number: usize,
+    },
 }
 
 impl RequestError {
@@ -70,6 +77,7 @@ impl RequestError {
             | Self::UnknownScheme
             | Self::Path(_)
             | Self::Header { .. }
+            | Self::FormPart { .. }
             | Self::UnknownBlob => false,
         }
     }
@@ -127,8 +135,13 @@ impl<'a> Request<'a> {
         }
         let mut headers = header::check(&headers, credential)?;
         let body = Body::check(body, blobs)?;
-        if body.is_some() && !headers.contains_key(CONTENT_TYPE) {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match body.as_ref().map(Body::content_type) {
+            // Only this crate knows where its parts begin.
+            Some(Some(form)) => drop(headers.insert(CONTENT_TYPE, form)),
+            Some(None) if !headers.contains_key(CONTENT_TYPE) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+            Some(None) | None => {}
         }
         let method = spoken(method);
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));

@@ -9,6 +9,8 @@ use sluice_sdk::{Error, Events, FinishReason, Flow, Usage};
 pub(crate) struct Told {
     #[serde(default)]
     event: String,
+    /// What the app knows the running answer by.
+    pub(crate) task_id: Option<String>,
     message_id: Option<String>,
     conversation_id: Option<String>,
     answer: Option<String>,

@@ -1,5 +1,7 @@
 //! The body that asks an app.
 
+use std::slice::Iter;
+
 use serde_json::{Map, Value};
 use sluice_sdk::{
     BlobRef, Body, ChatRequest, Error, JsonBody, JsonObject, Message, OutputFormat, Role,
@@ -13,9 +15,24 @@ const OURS: [&str; 7] =
 /// Whom the app is told it speaks with when the gateway does not say.
 const NOBODY: &str = "sluice";
 
-/// Writes the whole body.
-pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Error> {
+/// Whom the app is told it speaks with.
+pub(crate) fn user(chat: &ChatRequest) -> &str {
+    chat.user.as_deref().unwrap_or(NOBODY)
+}
+
+/// The message to answer, if the app has a place for all of the chat.
+pub(crate) fn asked(chat: &ChatRequest) -> Result<&Message, Error> {
     refuse(chat)?;
+    let newest = chat.messages.iter().rfind(|message| message.role == Role::User);
+    newest.ok_or_else(|| Error::invalid_request("nobody asked anything"))
+}
+
+/// Writes the whole body. `uploaded` has the ids of those files of the message that have no link, in their order.
+pub(crate) fn body(
+    settings: &Settings,
+    chat: &ChatRequest,
+    uploaded: &[String],
+) -> Result<Body, Error> {
     let conversation = chat.conversation();
     let instructions = instructions(chat);
     let inputs = inputs(settings, chat, &instructions)?;
@@ -33,10 +50,11 @@ pub(crate) fn body(settings: &Settings, chat: &ChatRequest) -> Result<Body, Erro
         o.field("query", &format!("{told}{before}{}", asked.text()));
         // Agents know no other mode.
         o.field("response_mode", "streaming");
-        o.field("user", chat.user.as_deref().unwrap_or(NOBODY));
+        o.field("user", user(chat));
         o.optional("conversation_id", conversation);
         let files = asked.parts.iter().filter_map(|part| part.content.blob());
-        o.objects("files", files, |o, (kind, blob)| attach(o, kind, blob));
+        let mut uploaded = uploaded.iter();
+        o.objects("files", files, |o, (kind, blob)| attach(o, kind, blob, &mut uploaded));
         o.extras(chat.extras_but(&OURS));
     })
 }
@@ -89,13 +107,13 @@ fn transcript(earlier: &[Message]) -> String {
     if lines.is_empty() { lines } else { lines + "user: " }
 }
 
-fn attach(o: &mut JsonObject<'_>, kind: &str, blob: &BlobRef) {
+fn attach(o: &mut JsonObject<'_>, kind: &str, blob: &BlobRef, uploaded: &mut Iter<'_, String>) {
     o.field("type", kind);
-    match &blob.url {
-        Some(url) => {
-            o.field("transfer_method", "remote_url");
-            o.field("url", url);
-        }
-        None => o.fail(Error::unsupported("files go to Dify by link only")),
+    if let Some(url) = &blob.url {
+        o.field("transfer_method", "remote_url");
+        o.field("url", url);
+    } else {
+        o.field("transfer_method", "local_file");
+        o.optional("upload_file_id", uploaded.next());
     }
 }

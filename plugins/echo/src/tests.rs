@@ -26,13 +26,20 @@ fn the_last_user_message_comes_back_word_by_word() {
     let first = echo.start(&cx, chat(&said));
     let second = echo.step(&cx, Input::Woken);
 
-    assert_eq!(first, Output { events: vec![text("two ")], next: Directive::Wait(40) });
-    assert_eq!(second, Output { events: vec![text("words"), STOP], next: Directive::Done });
+    assert_eq!(
+        first,
+        Output { events: vec![text("two ")], next: Directive::Wait(40), parting: None }
+    );
+    assert_eq!(
+        second,
+        Output { events: vec![text("words"), STOP], next: Directive::Done, parting: None }
+    );
 }
 
 #[test]
 fn without_delay_or_without_streaming_everything_comes_at_once() {
-    let at_once = Output { events: vec![text("two words"), STOP], next: Directive::Done };
+    let at_once =
+        Output { events: vec![text("two words"), STOP], next: Directive::Done, parting: None };
     let no_delay = cx(Settings { delay_ms: Delay::try_from(0).unwrap() });
     let said = chat(&[(Role::User, "two words")]);
     let complete = ChatRequest { stream: false, ..said.clone() };
@@ -45,7 +52,7 @@ fn without_delay_or_without_streaming_everything_comes_at_once() {
 fn nothing_said_is_nothing_answered() {
     let silent = Echo::default().start(&cx(Settings::default()), chat(&[]));
 
-    assert_eq!(silent, Output { events: vec![STOP], next: Directive::Done });
+    assert_eq!(silent, Output { events: vec![STOP], next: Directive::Done, parting: None });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{ChatRequest, Context, Directive, Error, Events, Input, Output};
+use crate::{ChatRequest, Context, Directive, Error, Events, Input, Output, Request};
 
 /// One answer. The host calls `start` once and then `step` with what came of the last directive.
 ///
@@ -27,22 +27,33 @@ pub trait Plugin {
 impl Output {
     /// These events, then ask for what comes next.
     pub fn more(events: Events) -> Self {
-        Self { events: events.into_list(), next: Directive::More }
+        Self::of(events, Directive::More)
     }
 
     /// These events, then the end.
     pub fn done(events: Events) -> Self {
-        Self { events: events.into_list(), next: Directive::Done }
+        Self::of(events, Directive::Done)
     }
 
     /// These events, then a step after a pause of so many milliseconds (at most 60,000).
     pub fn wait(events: Events, pause_ms: u32) -> Self {
-        Self { events: events.into_list(), next: Directive::Wait(pause_ms) }
+        Self::of(events, Directive::Wait(pause_ms))
     }
 
     /// These events, then a failure. An end that was said among them is not passed on.
     pub fn fail(mut events: Events, error: Error) -> Self {
-        Self { events: events.take(), next: Directive::Fail(error) }
+        let parting = events.take_parting();
+        Self { events: events.take(), next: Directive::Fail(error), parting }
+    }
+
+    /// These events, then send this.
+    pub fn send(events: Events, request: Request) -> Self {
+        Self::of(events, Directive::Send(request))
+    }
+
+    fn of(mut events: Events, next: Directive) -> Self {
+        let parting = events.take_parting();
+        Self { events: events.into_list(), next, parting }
     }
 }
 

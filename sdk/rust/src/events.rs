@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    ChatEvent, Extra, Field, FinishReason, Reasoning, TextOrParts, ToolDelta, ToolPiece, Usage,
-    tool_piece::Slots,
+    ChatEvent, Extra, Field, FinishReason, Reasoning, Request, TextOrParts, ToolDelta, ToolPiece,
+    Usage, tool_piece::Slots,
 };
 
 /// Events in the order they were said. Adjacent pieces of the same thing become one, which spares the
@@ -18,6 +18,8 @@ pub struct Events {
     spoke: bool,
     /// Whether a tool was called.
     called: bool,
+    /// What is to be sent if the answer is given up.
+    parting: Option<Request>,
     /// Which ids were told.
     told_ids: Vec<&'static str>,
 }
@@ -26,6 +28,17 @@ impl Events {
     /// None yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What the host sends if this answer is given up before its end: cancelled, taken over, out of time, or its exchange broken. For
+    /// vendors that go on by themselves when nobody listens. Said again, it takes the place of what was said before. It may not hold
+    /// blobs, and nobody hears what comes back.
+    pub fn when_given_up(&mut self, request: Request) {
+        self.parting = Some(request);
+    }
+
+    pub(crate) fn take_parting(&mut self) -> Option<Request> {
+        self.parting.take()
     }
 
     /// A piece of the answer's text; an empty one says nothing.

@@ -113,7 +113,7 @@
 //!
 //! # Odd vendors
 //!
-//! What polls, uploads first or answers without a network implements [`Answer`], the layer below, and exports it with
+//! What polls or answers without a network implements [`Answer`], the layer below, and exports it with
 //! [`answer!`]. There is no async, no clock and no randomness in a plugin: [`Context::now_ms`] and [`Context::seed`] are given.
 
 mod answer;
@@ -166,7 +166,10 @@ pub use bindings::{
             OutputFormat, Part, Reasoning, Role, SchemaFormat, ToolCall, ToolChoice, ToolContent,
             ToolDef, ToolDelta, ToolResult,
         },
-        http::{Auth, Body, Frame, Framing, Head, Method, Piece, Request, TransportFailure},
+        http::{
+            Auth, Body, FormPart, FormValue, Frame, Framing, Head, Method, Piece, Request,
+            TransportFailure,
+        },
     },
     sluice::plugin::types::{ErrorKind, Extra, Field, PluginError as Error, RetryHint, Usage},
     usage::exports::sluice::plugin::on_usage::{

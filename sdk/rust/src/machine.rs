@@ -1,8 +1,10 @@
-//! Drives a [`Provider`] through one exchange and keeps its answer true.
+//! Drives a [`Provider`] through its exchanges and keeps its answer true.
+
+use std::vec::IntoIter;
 
 use crate::{
-    Answer, ChatRequest, Context, Directive, Error, Events, Flow, Frame, Head, Input, Output,
-    Provider,
+    Answer, ChatRequest, Context, Directive, Error, Events, Flow, Frame, Framing, Head, Input,
+    Output, Provider, Request,
 };
 
 /// One answer of a provider.
@@ -11,6 +13,10 @@ pub struct Machine<P> {
     provider: P,
     events: Events,
     stage: Stage,
+    /// What is still to be sent before the chat is asked.
+    before: IntoIter<Request>,
+    /// The chat, until it is asked.
+    chat: Option<ChatRequest>,
 }
 
 /// Where the exchange stands.
@@ -19,8 +25,10 @@ enum Stage {
     /// Nothing was asked yet.
     #[default]
     Idle,
-    /// The request is out.
+    /// A request is out.
     Asked,
+    /// A 2xx body of a request before the chat's is coming; so far it is this.
+    Preparing(String),
     /// A 2xx body is coming.
     Reading,
     /// Another status came; its body follows as one frame.
@@ -33,10 +41,10 @@ impl<P: Provider> Answer for Machine<P> {
     type Settings = P::Settings;
 
     fn start(&mut self, cx: &Context<P::Settings>, chat: ChatRequest) -> Output {
-        match self.provider.request(cx, &chat) {
-            Ok(request) => {
-                self.stage = Stage::Asked;
-                Output { events: Vec::new(), next: Directive::Send(request) }
+        match self.provider.before(cx, &chat) {
+            Ok(before) => {
+                self.before = before.into_iter();
+                self.ask(cx, chat)
             }
             Err(error) => self.fail(error),
         }
@@ -47,17 +55,22 @@ impl<P: Provider> Answer for Machine<P> {
             (Stage::Asked, Input::Head(head)) => self.head(cx, head),
             (Stage::Reading, Input::Frames(frames)) => self.frames(cx, &frames),
             (Stage::Reading, Input::End) => self.end(cx),
+            (Stage::Preparing(mut body), Input::Frames(frames)) => {
+                body.extend(frames.into_iter().map(|frame| frame.data));
+                self.go_on(Stage::Preparing(body))
+            }
+            (Stage::Preparing(body), Input::End) => self.prepared(cx, &body),
             (Stage::Refused(head), Input::Frames(frames)) => match &frames[..] {
                 [] => self.go_on(Stage::Refused(head)),
                 [body, ..] => self.refuse(cx, &head, &body.data),
             },
             // Without its body the status still says what matters.
             (Stage::Refused(head), Input::End | Input::Failed(_)) => self.refuse(cx, &head, ""),
-            (Stage::Asked | Stage::Reading, Input::Failed(failure)) => {
+            (Stage::Asked | Stage::Preparing(_) | Stage::Reading, Input::Failed(failure)) => {
                 self.fail(Error::from_transport(failure))
             }
             (Stage::Asked, Input::Frames(_) | Input::End)
-            | (Stage::Reading | Stage::Refused(_), Input::Head(_))
+            | (Stage::Preparing(_) | Stage::Reading | Stage::Refused(_), Input::Head(_))
             | (Stage::Idle | Stage::Over, _)
             | (_, Input::Woken) => self.fail(Error::protocol("the host stepped out of turn")),
         }
@@ -65,9 +78,35 @@ impl<P: Provider> Answer for Machine<P> {
 }
 
 impl<P: Provider> Machine<P> {
+    /// Sends what comes next: something before the chat, or the chat.
+    fn ask(&mut self, cx: &Context<P::Settings>, chat: ChatRequest) -> Output {
+        let request = if let Some(first) = self.before.next() {
+            self.chat = Some(chat);
+            first.framing(Framing::Whole)
+        } else {
+            match self.provider.request(cx, &chat) {
+                Ok(request) => request,
+                Err(error) => return self.fail(error),
+            }
+        };
+        self.stage = Stage::Asked;
+        Output::send(Events::new(), request)
+    }
+
+    fn prepared(&mut self, cx: &Context<P::Settings>, body: &str) -> Output {
+        match (self.provider.prepared(cx, body), self.chat.take()) {
+            (Ok(()), Some(chat)) => self.ask(cx, chat),
+            (Ok(()), None) => self.fail(Error::protocol("the host stepped out of turn")),
+            (Err(error), _) => self.fail(error),
+        }
+    }
+
     fn head(&mut self, cx: &Context<P::Settings>, head: Head) -> Output {
         if !head.is_success() {
             return self.go_on(Stage::Refused(head));
+        }
+        if self.chat.is_some() {
+            return self.go_on(Stage::Preparing(String::new()));
         }
         match self.provider.head(cx, &head) {
             Ok(()) => self.go_on(Stage::Reading),
@@ -101,7 +140,8 @@ impl<P: Provider> Machine<P> {
 
     fn go_on(&mut self, stage: Stage) -> Output {
         self.stage = stage;
-        Output { events: self.events.take(), next: Directive::More }
+        let parting = self.events.take_parting();
+        Output { events: self.events.take(), next: Directive::More, parting }
     }
 
     /// The end, if somebody said so; else a failure.
@@ -116,7 +156,8 @@ impl<P: Provider> Machine<P> {
     /// What was said until now is passed on, an end that was said is not: it turned out wrong.
     fn fail(&mut self, error: Error) -> Output {
         self.stage = Stage::Over;
-        Output { events: self.events.take(), next: Directive::Fail(error) }
+        let parting = self.events.take_parting();
+        Output { events: self.events.take(), next: Directive::Fail(error), parting }
     }
 }
 

@@ -13,10 +13,26 @@ pub enum Flow {
     Done,
 }
 
-/// A vendor that answers a chat with one HTTP exchange. A fresh value is made for each answer.
+/// A vendor that answers a chat with one HTTP exchange, perhaps after a few that make it ready. A fresh value is made for each answer.
 pub trait Provider: Default + 'static {
     /// Settings of the plugin's configuration. `null` and `{}` are `Default`.
     type Settings: DeserializeOwned + Default + 'static;
+
+    /// What has to be sent before the chat can be asked, such as an upload of its files: at most 5 requests, each sent when the one
+    /// before it was answered. Whatever framing they name, their answers come whole.
+    fn before(
+        &mut self,
+        _cx: &Context<Self::Settings>,
+        _chat: &ChatRequest,
+    ) -> Result<Vec<Request>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// The body of a 2xx response to the next request of [`before`](Self::before). Any other status goes to
+    /// [`failure`](Self::failure).
+    fn prepared(&mut self, _cx: &Context<Self::Settings>, _body: &str) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// The request that asks for this chat.
     fn request(

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Auth, Body, Error, Field, Framing, Method, Piece, Request};
+use crate::{
+    Auth, BlobRef, Body, Error, Field, FormPart, FormValue, Framing, Method, Piece, Request,
+};
 
 /// Endpoint that a request goes to unless it names another.
 pub const DEFAULT_ENDPOINT: &str = "api";
@@ -127,6 +129,12 @@ impl Request {
         self
     }
 
+    /// A form as the body, `multipart/form-data`.
+    #[must_use]
+    pub fn form(self, parts: Vec<FormPart>) -> Self {
+        self.body(Body::Form(parts))
+    }
+
     /// A value as the body. Comes last, since it may fail.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Self, Error> {
         let text = serde_json::to_string(value).map_err(|error| {
@@ -157,5 +165,57 @@ impl From<AuthScheme> for String {
             AuthScheme::XApiKey => "x-api-key",
         };
         name.to_owned()
+    }
+}
+
+impl FormPart {
+    /// A field of a form.
+    pub fn field(name: impl Into<String>, value: impl Into<String>) -> Self {
+        let value = FormValue::Text(value.into());
+        Self { name: name.into(), file_name: None, media_type: None, value }
+    }
+
+    /// A file: the bytes of a blob, under its own name or one that its media type makes.
+    pub fn file(name: impl Into<String>, blob: &BlobRef) -> Self {
+        let media_type = (!blob.media_type.is_empty()).then(|| blob.media_type.clone());
+        let file_name = blob.name.clone().unwrap_or_else(|| {
+            let kind = blob.media_type.rsplit(['/', '+', '-']).next().unwrap_or_default();
+            let ending = match kind {
+                "jpeg" => "jpg",
+                "mpeg" => "mp3",
+                "plain" => "txt",
+                "markdown" => "md",
+                "" => "bin",
+                other => other,
+            };
+            format!("file.{ending}")
+        });
+        let value = FormValue::Blob(blob.id.clone());
+        Self { name: name.into(), file_name: Some(file_name), media_type, value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_name_is_named_for_what_it_is() {
+        for (media_type, name) in [
+            ("image/jpeg", "file.jpg"),
+            ("image/png", "file.png"),
+            ("audio/x-wav", "file.wav"),
+            ("text/plain", "file.txt"),
+            ("", "file.bin"),
+        ] {
+            let blob = BlobRef {
+                id: "b".to_owned(),
+                media_type: media_type.to_owned(),
+                size: 1,
+                url: None,
+                name: None,
+            };
+            assert_eq!(FormPart::file("file", &blob).file_name.as_deref(), Some(name));
+        }
     }
 }

@@ -10,23 +10,34 @@ use serde_json::{Value, json};
 use crate::{case::CaseError, check::CheckError, play::Played, request::Request};
 
 const EXPECT: &str = "expect.jsonl";
+const PARTING: &str = "parting.json";
 
 /// Compares what was seen with the case's files. Values are compared, so the files may be spaced as their author likes.
 pub(crate) fn compare(folder: &Path, seen: &Played) -> Result<(), CheckError> {
     for (index, request) in seen.requests.iter().enumerate() {
-        let file = request_file(index);
-        let expected = read(folder, &file)?;
-        match serde_json::from_str::<Value>(&expected) {
-            Ok(value) if value == json!(request) => {}
-            Ok(value) => return Err(difference(&file, &pretty(&value), &request_text(request))),
-            Err(_) => return Err(difference(&file, &expected, &request_text(request))),
+        compare_request(folder, &request_file(index), request)?;
+    }
+    match &seen.parting {
+        Some(parting) => compare_request(folder, PARTING, parting)?,
+        None if folder.join(PARTING).exists() => {
+            return Err(difference(PARTING, &read(folder, PARTING)?, ""));
         }
+        None => {}
     }
     let unasked = request_file(seen.requests.len());
     if folder.join(&unasked).exists() {
         return Err(difference(&unasked, &read(folder, &unasked)?, ""));
     }
     compare_expectation(folder, &events_text(seen))
+}
+
+fn compare_request(folder: &Path, file: &str, request: &Request) -> Result<(), CheckError> {
+    let expected = read(folder, file)?;
+    match serde_json::from_str::<Value>(&expected) {
+        Ok(value) if value == json!(request) => Ok(()),
+        Ok(value) => Err(difference(file, &pretty(&value), &request_text(request))),
+        Err(_) => Err(difference(file, &expected, &request_text(request))),
+    }
 }
 
 /// Compares the lines that were seen with the file that expects them.
@@ -46,6 +57,9 @@ pub(crate) fn compare_expectation(folder: &Path, text: &str) -> Result<(), Check
 pub(crate) fn write(folder: &Path, seen: &Played) -> Result<(), CaseError> {
     for (index, request) in seen.requests.iter().enumerate() {
         save(folder.join(request_file(index)), &request_text(request))?;
+    }
+    if let Some(parting) = &seen.parting {
+        save(folder.join(PARTING), &request_text(parting))?;
     }
     write_expectation(folder, &events_text(seen))
 }

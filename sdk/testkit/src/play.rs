@@ -46,6 +46,8 @@ pub struct Played {
     pub events: Vec<Event>,
     /// How it ended.
     pub ending: Ending,
+    /// What would have been sent last if it had been given up.
+    pub parting: Option<Request>,
 }
 
 /// The plugin did what no host would put up with.
@@ -72,7 +74,8 @@ pub fn play<S: Subject>(
     recordings: &[Recording],
     cut: Cut,
 ) -> Result<Played, PlayError> {
-    let mut played = Played { requests: Vec::new(), events: Vec::new(), ending: Ending::Done };
+    let mut played =
+        Played { requests: Vec::new(), events: Vec::new(), ending: Ending::Done, parting: None };
     let mut answer = match subject.open(&case.circumstances) {
         Ok(answer) => answer,
         Err(failure) => return Ok(Played { ending: Ending::Fail(failure), ..played }),
@@ -80,8 +83,9 @@ pub fn play<S: Subject>(
     let mut coming = VecDeque::new();
     let mut output = answer.start(&case.chat);
     for _ in 0..MOST_STEPS {
-        let Output { events, next } = output;
+        let Output { events, next, parting } = output;
         played.events.extend(events);
+        played.parting = parting.or(played.parting);
         let input = match next {
             Next::More => coming.pop_front().ok_or(PlayError::NothingLeft)?,
             Next::Send(request) => {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A described request. Its body is shown as JSON, with `<base64 of ID>` where the host puts a blob.
+/// A described request. Its body is shown as JSON, with `<base64 of ID>` where the host puts a blob; a form as a list of its parts, with
+/// `<bytes of ID>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {

@@ -66,6 +66,8 @@ pub struct Output {
     pub events: Vec<Event>,
     /// What it wants next.
     pub next: Next,
+    /// What is to be sent if it is given up; none leaves what was there before.
+    pub parting: Option<Request>,
 }
 
 /// What an answer wants next.

@@ -87,6 +87,11 @@ impl Script {
         Self { steps: vec![Step::Bytes(bytes.to_vec()), Step::Cut] }
     }
 
+    /// These bytes, head and all, then nothing more, the connection open.
+    pub fn hanging(bytes: &[u8]) -> Self {
+        Self { steps: vec![Step::Bytes(bytes.to_vec()), Step::Stall] }
+    }
+
     /// These bytes, then others again and again, for as long as anybody takes them.
     pub fn flooding(bytes: &[u8], again: &[u8]) -> Self {
         Self { steps: vec![Step::Bytes(bytes.to_vec()), Step::Flood(again.to_vec())] }

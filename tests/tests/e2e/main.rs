@@ -16,6 +16,7 @@ mod cost;
 mod credentials;
 mod crowd;
 mod devices;
+mod dify;
 mod disk;
 mod doctor;
 mod embeddings;

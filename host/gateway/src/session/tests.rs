@@ -54,6 +54,7 @@ impl House {
             queue: 8,
             metrics,
             notices: Arc::new(notices),
+            tasks: TaskTracker::new(),
         };
         Self {
             registry: Arc::default(),

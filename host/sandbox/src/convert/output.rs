@@ -22,7 +22,8 @@ pub(crate) fn output(output: provider::Output) -> (Output, usize) {
     let mut intake = Intake { bytes: 0 };
     let events = output.events.into_iter().map(|event| intake.event(event)).collect();
     let next = intake.directive(output.next);
-    (Output { events, next }, intake.bytes)
+    let parting = output.parting.map(|request| intake.request(request));
+    (Output { events, next, parting }, intake.bytes)
 }
 
 /// A request of a plugin that has no answer to count it in.
@@ -152,6 +153,9 @@ impl Intake {
                 http::Body::Json(pieces) => exchange::Body::Json(
                     pieces.into_iter().map(|piece| self.piece(piece)).collect(),
                 ),
+                http::Body::Form(parts) => exchange::Body::Form(
+                    parts.into_iter().map(|part| self.form_part(part)).collect(),
+                ),
             },
             framing: framing(request.framing),
             timeout_ms: request.timeout_ms,
@@ -167,6 +171,18 @@ impl Intake {
                 value: self.text(field.value),
             })
             .collect()
+    }
+
+    fn form_part(&mut self, part: http::FormPart) -> exchange::FormPart {
+        exchange::FormPart {
+            name: self.text(part.name),
+            file_name: self.maybe(part.file_name),
+            media_type: self.maybe(part.media_type),
+            value: match part.value {
+                http::FormValue::Text(text) => exchange::FormValue::Text(self.text(text)),
+                http::FormValue::Blob(id) => exchange::FormValue::Blob(self.text(id)),
+            },
+        }
     }
 
     fn piece(&mut self, piece: http::Piece) -> exchange::Piece {

@@ -1,4 +1,4 @@
-//! A request's body: texts as they are, and blobs that become base64 while they are sent.
+//! A request's body: texts as they are, and blobs, as they are or becoming base64 while they are sent.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -7,8 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
+use reqwest::header::HeaderValue;
 use sluice_chat::exchange::{self, Piece};
 
+use super::form::Form;
 use super::{MAX_BODY_BYTES, MAX_TEXT_BYTES, RequestError};
 use crate::blob::Blobs;
 
@@ -21,42 +23,71 @@ const SLICE: usize = 48 * 1024;
 pub(crate) struct Body {
     length: u64,
     rest: VecDeque<Part>,
+    content_type: Option<HeaderValue>,
 }
 
 #[derive(Debug)]
-enum Part {
+pub(super) enum Part {
+    /// As it is, and the plugin's own.
     Text(Bytes),
-    Blob(Bytes),
+    /// As it is.
+    Bytes(Bytes),
+    /// To be sent as base64.
+    Base64(Bytes),
+}
+
+impl Part {
+    /// Bytes as sent.
+    fn length(&self) -> u64 {
+        match self {
+            Self::Text(bytes) | Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Base64(bytes) => (bytes.len() as u64).div_ceil(3) * 4,
+        }
+    }
 }
 
 impl Body {
     /// Checks a body's size and looks up its blobs. None for no body.
     pub(super) fn check(body: exchange::Body, blobs: &Blobs) -> Result<Option<Self>, RequestError> {
-        let pieces = match body {
-            exchange::Body::Empty => return Ok(None),
-            exchange::Body::Json(pieces) => pieces,
-        };
-        let (mut texts, mut length) = (0_u64, 0_u64);
-        let mut rest = VecDeque::with_capacity(pieces.len());
-        for piece in pieces {
-            let part = match piece {
-                Piece::Text(text) => {
-                    texts += text.len() as u64;
-                    length += text.len() as u64;
-                    Part::Text(text.into())
-                }
-                Piece::BlobBase64(id) => {
-                    let blob = blobs.get(&id).ok_or(RequestError::UnknownBlob)?;
-                    length += (blob.len() as u64).div_ceil(3) * 4;
-                    Part::Blob(blob.clone())
-                }
-            };
+        match body {
+            exchange::Body::Empty => Ok(None),
+            exchange::Body::Json(pieces) => {
+                let parts = pieces.into_iter().map(|piece| match piece {
+                    Piece::Text(text) => Ok(Part::Text(text.into())),
+                    Piece::BlobBase64(id) => blob(blobs, &id).map(Part::Base64),
+                });
+                Self::of(parts, None).map(Some)
+            }
+            exchange::Body::Form(parts) => {
+                let Form { parts, content_type } = Form::write(parts, blobs)?;
+                Self::of(parts.into_iter().map(Ok), Some(content_type)).map(Some)
+            }
+        }
+    }
+
+    /// Puts one together that is not too large.
+    fn of(
+        parts: impl Iterator<Item = Result<Part, RequestError>>,
+        content_type: Option<HeaderValue>,
+    ) -> Result<Self, RequestError> {
+        let (mut texts, mut length, mut rest) = (0_u64, 0_u64, VecDeque::new());
+        for part in parts {
+            let part = part?;
+            length += part.length();
+            if let Part::Text(text) = &part {
+                texts += text.len() as u64;
+            }
             if texts > MAX_TEXT_BYTES || length > MAX_BODY_BYTES {
                 return Err(RequestError::BodyTooLarge);
             }
             rest.push_back(part);
         }
-        Ok(Some(Self { length, rest }))
+        Ok(Self { length, rest, content_type })
+    }
+
+    /// What it is, where that is not for the description to say.
+    pub(super) fn content_type(&self) -> Option<HeaderValue> {
+        self.content_type.clone()
     }
 
     /// Bytes as sent.
@@ -70,7 +101,7 @@ impl Body {
         for part in &self.rest {
             match part {
                 Part::Text(more) => text.extend_from_slice(more),
-                Part::Blob(_) => return None,
+                Part::Bytes(_) | Part::Base64(_) => return None,
             }
         }
         Some(text)
@@ -87,14 +118,19 @@ impl Iterator for Body {
 
     fn next(&mut self) -> Option<Bytes> {
         match self.rest.pop_front()? {
-            Part::Text(text) => Some(text),
-            Part::Blob(mut blob) => {
+            Part::Text(bytes) | Part::Bytes(bytes) => Some(bytes),
+            Part::Base64(mut blob) => {
                 let slice = blob.split_to(blob.len().min(SLICE));
                 if !blob.is_empty() {
-                    self.rest.push_front(Part::Blob(blob));
+                    self.rest.push_front(Part::Base64(blob));
                 }
                 Some(STANDARD.encode(slice).into())
             }
         }
     }
+}
+
+/// The blob of the request that is called so.
+pub(super) fn blob(blobs: &Blobs, id: &str) -> Result<Bytes, RequestError> {
+    blobs.get(id).cloned().ok_or(RequestError::UnknownBlob)
 }

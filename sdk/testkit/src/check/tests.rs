@@ -1,8 +1,8 @@
 use std::{fs, path::Path};
 
 use sluice_sdk::{
-    Answer, ChatRequest, Context, Directive, Error, Events, FinishReason, Flow, Frame, Input,
-    Output, Provider, Request,
+    Answer, ChatRequest, Context, Error, Events, FinishReason, Flow, Frame, Input, Output,
+    Provider, Request,
 };
 use tempfile::TempDir;
 
@@ -71,7 +71,7 @@ impl<W: Wrong> Answer for Careless<W> {
     type Settings = ();
 
     fn start(&mut self, _: &Context<()>, _: ChatRequest) -> Output {
-        Output { events: Vec::new(), next: Directive::Send(Request::post("/say")) }
+        Output::send(Events::new(), Request::post("/say"))
     }
 
     fn step(&mut self, _: &Context<()>, input: Input) -> Output {

@@ -1,6 +1,6 @@
 //! From the SDK's types to the forms of a case.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sluice_sdk as sdk;
 
 use crate::{
@@ -18,7 +18,8 @@ pub(crate) fn output(output: sdk::Output) -> Output {
         sdk::Directive::Done => Next::Done,
         sdk::Directive::Fail(error) => Next::Fail(failure(error)),
     };
-    Output { events: output.events.into_iter().map(event).collect(), next }
+    let parting = output.parting.map(request);
+    Output { events: output.events.into_iter().map(event).collect(), next, parting }
 }
 
 pub(crate) fn failure(error: sdk::Error) -> Failure {
@@ -140,8 +141,18 @@ fn request(request: sdk::Request) -> Request {
         body: match body {
             sdk::Body::Empty => Value::Null,
             sdk::Body::Json(pieces) => json(pieces.into_iter().map(piece).collect()),
+            sdk::Body::Form(parts) => parts.into_iter().map(form_part).collect(),
         },
     }
+}
+
+fn form_part(part: sdk::FormPart) -> Value {
+    let sdk::FormPart { name, file_name, media_type, value } = part;
+    let value = match value {
+        sdk::FormValue::Text(text) => text,
+        sdk::FormValue::Blob(id) => format!("<bytes of {id}>"),
+    };
+    json!({ "name": name, "file_name": file_name, "media_type": media_type, "value": value })
 }
 
 fn piece(piece: sdk::Piece) -> String {

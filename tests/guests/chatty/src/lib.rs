@@ -36,11 +36,11 @@ impl GuestAnswer for Chatty {
         for _ in 0..1_000 {
             log(Level::Debug, "again");
         }
-        Output { events: Vec::new(), next: Directive::Done }
+        Output { events: Vec::new(), next: Directive::Done, parting: None }
     }
 
     fn step(&self, _input: Input) -> Output {
-        Output { events: Vec::new(), next: Directive::Done }
+        Output { events: Vec::new(), next: Directive::Done, parting: None }
     }
 }
 

@@ -46,7 +46,7 @@ impl GuestAnswer for Count {
 
     fn start(&self, request: ChatRequest) -> Output {
         self.model.replace(request.model);
-        Output { events: vec![numbered("start")], next: Directive::More }
+        Output { events: vec![numbered("start")], next: Directive::More, parting: None }
     }
 
     fn step(&self, input: Input) -> Output {
@@ -54,14 +54,14 @@ impl GuestAnswer for Count {
         match input {
             Input::Frames(frames) => {
                 events.extend(frames.into_iter().map(|frame| ChatEvent::Text(frame.data)));
-                Output { events, next: Directive::More }
+                Output { events, next: Directive::More, parting: None }
             }
             Input::End => {
                 events.push(ChatEvent::Finish(FinishReason::Other(self.model.take())));
-                Output { events, next: Directive::Done }
+                Output { events, next: Directive::Done, parting: None }
             }
             Input::Head(_) | Input::Failed(_) | Input::Woken => {
-                Output { events, next: Directive::More }
+                Output { events, next: Directive::More, parting: None }
             }
         }
     }

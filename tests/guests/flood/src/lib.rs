@@ -34,7 +34,7 @@ impl Guest for Flood {
 /// Text events of so many bytes each.
 fn texts(count: usize, bytes: usize) -> Output {
     let text = ChatEvent::Text("x".repeat(bytes));
-    Output { events: vec![text; count], next: Directive::More }
+    Output { events: vec![text; count], next: Directive::More, parting: None }
 }
 
 impl GuestAnswer for Flood {
@@ -61,7 +61,7 @@ impl GuestAnswer for Flood {
             status: Some(529),
             retry: types::RetryHint::AfterMs(u32::MAX),
         };
-        Output { events: Vec::new(), next: Directive::Fail(error) }
+        Output { events: Vec::new(), next: Directive::Fail(error), parting: None }
     }
 }
 

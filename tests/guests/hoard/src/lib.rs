@@ -38,7 +38,7 @@ impl GuestAnswer for Hoard {
             take_all();
         }
         let got = ChatEvent::Text(take_what_there_is().to_string());
-        Output { events: vec![got], next: Directive::More }
+        Output { events: vec![got], next: Directive::More, parting: None }
     }
 
     fn step(&self, _input: Input) -> Output {

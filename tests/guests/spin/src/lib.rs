@@ -43,7 +43,7 @@ impl GuestAnswer for Spin {
             spin();
         }
         self.copies.set(request.model == "copy");
-        Output { events: Vec::new(), next: Directive::More }
+        Output { events: Vec::new(), next: Directive::More, parting: None }
     }
 
     fn step(&self, _input: Input) -> Output {

@@ -53,13 +53,13 @@ impl GuestAnswer for Trap {
             }
             model => self.in_order.set(model == "none"),
         }
-        Output { events: Vec::new(), next: Directive::More }
+        Output { events: Vec::new(), next: Directive::More, parting: None }
     }
 
     #[expect(clippy::panic, reason = "what it is for")]
     fn step(&self, _input: Input) -> Output {
         if self.in_order.get() {
-            return Output { events: Vec::new(), next: Directive::Done };
+            return Output { events: Vec::new(), next: Directive::Done, parting: None };
         }
         panic!("crashed in a step");
     }

@@ -110,11 +110,9 @@ impl Session {
             Ok((question, _)) if begun => {
                 let model = Some(question.route.id.to_string());
                 let subject = Subject { model, ..self.subject() };
-                let Means { upstream, patience, metrics, notices, policies, .. } =
-                    self.means.as_ref();
-                let answers = &metrics.answers;
-                let asking =
-                    ask::ask(question, upstream.clone(), patience.clone(), answers, notices);
+                let Means { patience, metrics, notices, policies, .. } = self.means.as_ref();
+                let (answers, partings) = (&metrics.answers, self.means.partings());
+                let asking = ask::ask(question, partings, patience.clone(), answers, notices);
                 self.asking = Some(filtered(asking, Arc::clone(policies), subject));
                 None
             }

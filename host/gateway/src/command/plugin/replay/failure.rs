@@ -62,26 +62,33 @@ fn expected(case: &Case, file: &str) -> String {
 }
 
 const EXPECT: &str = "expect.jsonl";
+const PARTING: &str = "parting.json";
 
 /// What was seen, in the form of a case's files.
 struct Files {
     requests: Vec<String>,
+    /// What would be sent if it were given up; empty if nothing.
+    parting: String,
     expect: String,
 }
 
 impl Files {
     fn of(seen: &Played) -> Self {
-        let Played { requests, events, ending } = seen;
+        let Played { requests, events, ending, parting } = seen;
         let mut lines: Vec<String> = events.iter().map(|event| value(event).to_string()).collect();
         lines.push(serde_json::json!({ "end": value(ending) }).to_string());
         let requests = requests.iter().map(|request| format!("{:#}", value(request))).collect();
-        Self { requests, expect: lines.join("\n") }
+        let parting = parting.as_ref().map(|request| format!("{:#}", value(request)));
+        Self { requests, parting: parting.unwrap_or_default(), expect: lines.join("\n") }
     }
 
     /// The text of one; none if there is no such file.
     fn text_of(&self, file: &str) -> String {
         if file == EXPECT {
             return self.expect.clone();
+        }
+        if file == PARTING {
+            return self.parting.clone();
         }
         let number = file.strip_prefix("request-").and_then(|rest| rest.strip_suffix(".json"));
         let index = number.and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
@@ -91,6 +98,7 @@ impl Files {
     /// One after the other.
     fn all(&self) -> String {
         let mut texts = self.requests.clone();
+        texts.extend(Some(self.parting.clone()).filter(|text| !text.is_empty()));
         texts.push(self.expect.clone());
         texts.join("\n")
     }
@@ -125,7 +133,7 @@ mod tests {
 
     fn played(text: &str) -> Played {
         let events = vec![Event::Text(text.to_owned())];
-        Played { requests: Vec::new(), events, ending: Ending::Done }
+        Played { requests: Vec::new(), events, ending: Ending::Done, parting: None }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod message;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_chat::event as ours;
 use sluice_chat::exchange;
 use sluice_chat::request::{Extra, Reasoning};
@@ -21,7 +21,8 @@ pub(super) fn output(output: Output) -> testkit::Output {
         Directive::Done => Next::Done,
         Directive::Fail(error) => Next::Fail(failure(error)),
     };
-    testkit::Output { events: output.events.into_iter().map(event).collect(), next }
+    let parting = output.parting.map(request);
+    testkit::Output { events: output.events.into_iter().map(event).collect(), next, parting }
 }
 
 /// What it failed with, or refused its settings with.
@@ -142,8 +143,18 @@ fn request(request: exchange::Request) -> Request {
         body: match body {
             exchange::Body::Empty => Value::Null,
             exchange::Body::Json(pieces) => json(pieces.into_iter().map(piece).collect()),
+            exchange::Body::Form(parts) => parts.into_iter().map(form_part).collect(),
         },
     }
+}
+
+fn form_part(part: exchange::FormPart) -> Value {
+    let exchange::FormPart { name, file_name, media_type, value } = part;
+    let value = match value {
+        exchange::FormValue::Text(text) => text,
+        exchange::FormValue::Blob(id) => format!("<bytes of {id}>"),
+    };
+    json!({ "name": name, "file_name": file_name, "media_type": media_type, "value": value })
 }
 
 fn piece(piece: exchange::Piece) -> String {

@@ -164,7 +164,7 @@ impl Steps for Running {
 impl Running {
     fn advance(&mut self) -> Output {
         // The kit has no word for a fault. To want more where there is no more ends a case like one.
-        let fault = || Output { events: Vec::new(), next: Next::More };
+        let fault = || Output { events: Vec::new(), next: Next::More, parting: None };
         if self.trial.fault.borrow().is_some() {
             return fault();
         }
