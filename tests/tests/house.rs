@@ -326,3 +326,37 @@ fn each_attack_on_the_list_has_tests_that_are_there() {
         }
     }
 }
+
+/// The vendors of the table in `docs/plugins/vendors.md`, in the order of its columns.
+const VENDORS: [&str; 4] = ["openai", "anthropic", "dify", "ollama"];
+
+/// The cells of each row of that table, without the row's name.
+fn recorded() -> Vec<Vec<String>> {
+    let page = fs::read_to_string(root().join("docs/plugins/vendors.md")).expect("the table");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").skip(1).map(str::to_owned).collect()).skip(1).collect()
+}
+
+#[test]
+fn every_case_of_a_vendor_has_its_place_in_the_table_and_no_cell_is_empty() {
+    let rows = recorded();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in &rows {
+        assert_eq!(row.len(), VENDORS.len(), "{row:?}");
+        assert!(row.iter().all(|cell| !cell.trim().is_empty()), "{row:?}");
+    }
+    for (column, vendor) in VENDORS.iter().enumerate() {
+        let folder = root().join(format!("plugins/{vendor}/cases"));
+        let there: BTreeSet<String> = fs::read_dir(folder)
+            .expect("a folder of cases")
+            .map(|entry| entry.expect("an entry"))
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().into_string().expect("a name"))
+            .collect();
+        let named: BTreeSet<String> = rows
+            .iter()
+            .flat_map(|row| row[column].split('`').skip(1).step_by(2).map(str::to_owned))
+            .collect();
+        assert_eq!(named, there, "cases of {vendor}");
+    }
+}

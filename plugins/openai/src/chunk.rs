@@ -4,13 +4,17 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use sluice_sdk::{TextOrParts, TokenCount, ToolPiece};
 
-/// One frame. A whole completion differs by saying `message` where a chunk says `delta`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Chunk {
-    pub(crate) id: Option<String>,
-    pub(crate) choices: Option<Vec<Choice>>,
-    pub(crate) usage: Option<TokenCount>,
-    pub(crate) error: Option<Value>,
+sluice_sdk::open_object! {
+    /// One frame. A whole completion differs by saying `message` where a chunk says `delta`.
+    #[derive(Debug)]
+    pub(crate) struct Chunk {
+        pub(crate) id: Option<String>,
+        pub(crate) choices: Option<Vec<Choice>>,
+        pub(crate) usage: Option<TokenCount>,
+        pub(crate) error: Option<Value>,
+        // What a gateway says itself, and OpenAI's padding against those who count bytes.
+        ..own, without "object", "created", "model", "obfuscation"
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -14,6 +14,7 @@ pub(crate) fn take(chunk: Chunk, events: &mut Events) -> Result<Flow, Error> {
     for choice in chunk.choices.into_iter().flatten().filter(|choice| choice.index == 0) {
         take_choice(choice, events)?;
     }
+    events.standing(chunk.own);
     let usage = chunk.usage.map(Usage::from).filter(|usage| *usage != Usage::default());
     if let Some(usage) = usage {
         events.usage(usage);

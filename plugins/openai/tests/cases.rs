@@ -21,6 +21,8 @@ cases! {
     usage_after_the_end_is_told: "usage-chunk",
     tool_calls_in_turns_keep_their_slots: "tool-calls",
     pictures_and_tool_results_go_up: "tool-results",
+    sounds_documents_and_links_go_up: "sound-and-documents",
+    a_schema_goes_up: "json-schema",
     a_whole_answer_is_read: "whole",
     a_whole_answer_to_a_stream_request_is_read: "whole-for-a-stream",
     a_wrong_key_is_an_authentication_error: "error-401",

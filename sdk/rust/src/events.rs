@@ -22,6 +22,8 @@ pub struct Events {
     parting: Option<Request>,
     /// Which ids were told.
     told_ids: Vec<&'static str>,
+    /// What was told of fields that come again and again.
+    standing: Vec<Extra>,
 }
 
 impl Events {
@@ -198,6 +200,18 @@ impl Events {
             if !matches!(value.as_str(), "null" | "\"\"" | "[]") {
                 self.other(key, value);
             }
+        }
+    }
+
+    /// The same of fields that some vendors repeat with each chunk: told once, and again when another value comes.
+    pub fn standing(&mut self, kept: impl IntoIterator<Item = Extra>) {
+        for field in kept {
+            match self.standing.iter_mut().find(|told| told.key == field.key) {
+                Some(told) if told.value == field.value => continue,
+                Some(told) => told.value.clone_from(&field.value),
+                None => self.standing.push(field.clone()),
+            }
+            self.others([field]);
         }
     }
 
