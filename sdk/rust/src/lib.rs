@@ -71,6 +71,9 @@
 //! Build it as a `cdylib` for `wasm32-unknown-unknown`; natively the same crate compiles for unit tests, and `sluice-testkit`
 //! replays recorded exchanges against it.
 //!
+//! The guides in `docs/plugins` of the repository begin before this page: a tutorial for each kind of plugin, a cookbook, and what
+//! was recorded of each vendor.
+//!
 //! # What the SDK sees to
 //!
 //! [`Machine`] drives a [`Provider`] and keeps its answers true:
@@ -104,7 +107,7 @@
 //! | To read | To write |
 //! |---|---|
 //! | [`Frame::told`]: keep-alives and error events told apart | [`JsonObject::objects`], [`JsonObject::each`]: lists that are left out when empty |
-//! | [`open_object!`]: known fields read, unknown ones kept | [`ChatRequest::extras_but`], [`JsonObject::extras`]: what the client wrote beside it |
+//! | [`open_object!`], [`Events::standing`]: known fields read, unknown ones kept and told | [`ChatRequest::extras_but`], [`JsonObject::extras`]: what the client wrote beside it |
 //! | [`TextOrParts`], [`Events::content`]: text in either shape | [`JsonObject::text_or_list`], [`JsonArray::text_part`]: the same |
 //! | [`ToolPiece`], [`Events::tool_piece`], [`Events::whole_tool_call`]: calls put together | [`JsonObject::function_tools`], [`FunctionDef::schema`], [`ToolCall::arguments_object`]: tools |
 //! | [`TokenCount`], [`Usage::update`], [`Usage::with_cached_in_input`]: tokens | [`JsonObject::blob_url`], [`JsonObject::data_url`]: files |
