@@ -103,29 +103,13 @@ async fn where_nothing_was_said_nobody_is_called() {
     assert_eq!(error["error"]["code"], "MISSING_FIELD", "{error}");
 }
 
-#[tokio::test]
-async fn a_provider_that_is_down_is_told_of() {
-    let (provider, sink) = (FakeProvider::start().await, MailSink::start().await);
-    provider.always(Script::refusing(500, "text/plain", "down"));
-    let gateway = writing_to(&sink, Setup::with(&provider)).start().await;
-    let mut client = gateway.connect("ada").await;
-
-    for _ in 0..3 {
-        client.say("Hi").await;
-        client.next_of("error").await;
-    }
-
-    let letters = sink.got(1).await;
-    assert_eq!(letters[0].header("Subject"), Some("Provider of model fake is down"));
-}
-
 /// A gateway that tells by a webhook, signed with this key. The receiver is the fake vendor, which knows one path.
-async fn calling(hook: &FakeProvider, provider: &FakeProvider, more: &str) -> Gateway {
+fn calling(hook: &FakeProvider, provider: &FakeProvider, alarm: &str, more: &str) -> Setup {
     let (hook, provider) = (hook.endpoint(), provider.endpoint());
     let config = format!(
         r#"
 [notify]
-on = {{ help_request = ["hook"] }}
+on = {{ help_request = ["hook"], alarm = {alarm} }}
 admin_panel_url = "https://chat.example.com/admin"
 
 [plugins.hook]
@@ -143,12 +127,7 @@ id = "fake"
 plugin = "one"
 "#
     );
-    Setup::new()
-        .config(&config)
-        .set("HOOK_KEY", KEY)
-        .set("SLUICE_LIMITS__PUBLIC", "100000/1m")
-        .start()
-        .await
+    Setup::new().config(&config).set("HOOK_KEY", KEY).set("SLUICE_LIMITS__PUBLIC", "100000/1m")
 }
 
 /// `whsec_` and the base64 of thirty-two times `k`.
@@ -159,7 +138,7 @@ async fn a_webhook_is_signed_and_told_until_it_is_taken_over_a_kill() {
     let (hook, provider) = (FakeProvider::start().await, FakeProvider::start().await);
     hook.then(Script::refusing(503, "text/plain", "later"));
     hook.always(Script::refusing(204, "text/plain", ""));
-    let mut gateway = calling(&hook, &provider, "").await;
+    let mut gateway = calling(&hook, &provider, "[]", "").start().await;
     let session = ask_for_help(&gateway).await;
     let first = hook.request(1).await;
     gateway.logged("not told yet").await;
@@ -192,10 +171,45 @@ async fn a_webhook_is_signed_and_told_until_it_is_taken_over_a_kill() {
 }
 
 #[tokio::test]
+async fn an_alarm_is_told_by_mail_and_by_a_webhook_once_each_over_a_kill() {
+    let (hook, provider) = (FakeProvider::start().await, FakeProvider::start().await);
+    let sink = MailSink::start().await;
+    provider.always(Script::refusing(500, "text/plain", "down"));
+    hook.then(Script::refusing(503, "text/plain", "later"));
+    hook.always(Script::refusing(204, "text/plain", ""));
+    sink.refuse(true);
+    let both = calling(&hook, &provider, r#"["hook", "mail"]"#, "");
+    let mut gateway = writing_to(&sink, both).start().await;
+    let mut client = gateway.connect("ada").await;
+    for _ in 0..3 {
+        client.say("Hi").await;
+        client.next_of("error").await;
+    }
+    sink.refused(1).await;
+    let first = hook.request(1).await;
+
+    gateway.kill().await;
+    sink.refuse(false);
+    gateway.start_again().await;
+
+    let letters = sink.got(1).await;
+    let second = hook.request(2).await;
+    gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
+    gateway.stop().await;
+    gateway.start_again().await;
+    gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
+    assert_eq!((sink.letters(), hook.count()), (letters.clone(), 2), "and never again");
+    assert_eq!(letters[0].header("Subject"), Some("Provider of model fake is down"));
+    assert_eq!(second.header("webhook-id"), first.header("webhook-id"), "the same notice");
+    assert_eq!(second.body["type"], "provider_down", "{}", second.text);
+}
+
+#[tokio::test]
 async fn a_webhook_can_be_shaped_for_slack() {
     let (hook, provider) = (FakeProvider::start().await, FakeProvider::start().await);
     hook.always(Script::refusing(200, "text/plain", "ok"));
-    let gateway = calling(&hook, &provider, "settings.format = \"slack\"").await;
+    let slack = "settings.format = \"slack\"";
+    let gateway = calling(&hook, &provider, "[]", slack).start().await;
 
     let session = ask_for_help(&gateway).await;
 
