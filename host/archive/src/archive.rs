@@ -437,9 +437,9 @@ impl Archive {
         ask!(self.totals(from, to))
     }
 
-    /// Stores what a call without a session cost. Once only for each answer.
-    pub async fn record(&self, call: CallUsage) -> Result<(), StoreError> {
-        ask!(self.record(call))
+    /// Stores what calls without a session cost, all of them or none. Once only for each answer.
+    pub async fn record(&self, calls: Vec<CallUsage>) -> Result<(), StoreError> {
+        ask!(self.record(calls))
     }
 
     /// Adds a line to the record of what operators do.

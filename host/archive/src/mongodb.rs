@@ -496,8 +496,8 @@ impl MongoDb {
         reading!(self, PATIENCE, review::totals(&self.shared.database, from, to))
     }
 
-    pub(crate) async fn record(&self, call: CallUsage) -> Result<(), StoreError> {
-        atomically!(self, unit => usage::record(unit, &call))
+    pub(crate) async fn record(&self, calls: Vec<CallUsage>) -> Result<(), StoreError> {
+        atomically!(self, unit => usage::record(unit, &calls))
     }
 
     pub(crate) async fn note(&self, entry: AuditEntry) -> Result<(), StoreError> {

@@ -385,8 +385,8 @@ impl Sqlite {
         self.readers.read(move |connection| review::totals(connection, from, to)).await
     }
 
-    pub(crate) async fn record(&self, call: CallUsage) -> Result<(), StoreError> {
-        self.write(move |connection| Ok(usage::record(connection, &call)?)).await
+    pub(crate) async fn record(&self, calls: Vec<CallUsage>) -> Result<(), StoreError> {
+        self.write(move |connection| Ok(usage::record(connection, &calls)?)).await
     }
 
     pub(crate) async fn note(&self, entry: AuditEntry) -> Result<(), StoreError> {

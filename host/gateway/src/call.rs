@@ -1,11 +1,14 @@
 //! A call that belongs to no session: asked once, answered to whoever waits, accounted for, and forgotten.
 //!
-//! Runs as a task of its own, so that it ends in time and is accounted for whatever becomes of the caller. No HTTP here.
+//! Whoever waits for its pieces makes it go on; when they leave, it goes on as a task of its own. So it ends in time and is
+//! accounted for whatever becomes of the caller. No HTTP here.
 
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sluice_archive::CallUsage;
 use sluice_chat::answer::{Ending, Tokens};
 use sluice_chat::bill::{Bill, Counted};
@@ -27,8 +30,10 @@ use crate::metrics::Answers;
 use crate::policies::{self, Filtered, Ticket, filtered};
 
 mod embedding;
+mod under_way;
 
 pub(crate) use embedding::{Embedding, embed};
+pub(crate) use under_way::UnderWay;
 
 /// Pieces that wait for a caller who does not read. Beyond that the provider is not read either.
 const UNREAD: usize = 16;
@@ -63,7 +68,7 @@ pub(crate) struct Order {
 pub(crate) enum Piece {
     /// The provider said something.
     Said(Vec<ChatEvent>),
-    /// It is over. Always last; missing only when the task went down.
+    /// It is over. Always last; missing only when the call went down.
     Ended(Result<Done, Undone>),
 }
 
@@ -87,8 +92,8 @@ pub(crate) struct Undone {
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// Begins a call. Dropping the receiver is hanging up.
-pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
+/// Begins a call, of which nothing is done before somebody waits for it or leaves.
+pub(crate) fn begin(gateway: &Gateway, order: Order) -> UnderWay {
     let (pieces, heard) = mpsc::channel(UNREAD);
     let Order { trace, answer, user, caller, question, ticket, prompt_bytes, room } = order;
     let account = Account {
@@ -116,10 +121,10 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
     let model = Some(account.route.id.to_string());
     let subject = Subject { model, ..policies::subject(&caller) };
     let mut asking = filtered(asking, Arc::clone(&policies), subject.clone());
-    let (halt, ledger) = (gateway.halt.clone(), Arc::clone(&gateway.ledger));
+    let (halt, ledger) = (gateway.halt.clone(), gateway.ledger.clone());
     let span =
         tracing::error_span!(parent: None, "call", trace = account.trace, user = %account.user);
-    let task = async move {
+    let rest = async move {
         let mut call = Call { account, pieces, halt };
         // The exchange is over before it is accounted for.
         let ended = call.listen(&mut asking).await;
@@ -129,8 +134,9 @@ pub(crate) fn start(gateway: &Gateway, order: Order) -> mpsc::Receiver<Piece> {
         policies.settle(subject, &outcome, ticket).await;
         drop(room);
     };
-    gateway.tasks.spawn(task.instrument(span));
-    heard
+    // Whoever drives it is not to go down with it.
+    let rest = AssertUnwindSafe(rest.instrument(span)).catch_unwind().map(drop);
+    UnderWay::new(heard, gateway.tasks.track_future(Box::pin(rest)))
 }
 
 struct Call {
@@ -199,12 +205,11 @@ impl Call {
         self.account.log(ending);
         let outcome = self.account.outcome(ending);
         let Self { account, pieces, .. } = self;
-        let tell = async move {
-            let Some(piece) = piece else { return };
+        ledger.take(account.usage(ending)).await;
+        if let Some(piece) = piece {
             // Whoever is gone by now misses nothing.
             drop(timeout(READ_TIMEOUT, pieces.send(Piece::Ended(piece))).await);
-        };
-        ledger.record(account.usage(ending), tell).await;
+        }
         outcome
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Gateway {
     /// The way in for long requests.
     pub(crate) bodies: Bodies,
     /// Where calls are accounted for.
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) ledger: Ledger,
     /// Where routes begin: empty, or a path.
     pub(crate) prefix: String,
     /// Every plugin that is switched on and loaded, by id.

@@ -294,7 +294,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     };
     let turnstile = Turnstile::new(server.max_connections);
     let gateway = Arc::new(Gateway {
-        ledger: Arc::new(Ledger::new(means.archive.clone())),
+        ledger: Ledger::new(means.archive.clone(), tasks.clone()),
         means: Arc::new(means),
         verifier: Verifier::new(&auth, ring),
         revocations,

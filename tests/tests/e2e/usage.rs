@@ -1,5 +1,6 @@
 //! What an answer cost is on record, whoever asked and however it ended.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sluice_tests::{Call, Events, FakeProvider, Gateway, Script, Setup, Signal};
 
@@ -142,6 +143,34 @@ async fn a_stop_loses_no_line() {
 
     line(&gateway, "call", "interrupted").await;
     drop(events); // open until here
+}
+
+#[tokio::test]
+async fn many_calls_at_once_are_each_on_record_after_a_stop() {
+    let (_provider, mut gateway) = with(Script::default()).await;
+    let users: Vec<_> = (0..100).map(|n| format!("user-{n}")).collect();
+    let calls = users.iter().map(|user| {
+        let call = gateway.call("POST", "/v1/chat/completions").bearer(&gateway.token(user));
+        let messages = json!([{ "role": "user", "content": "Hello?" }]);
+        call.json(&json!({ "model": "fake", "messages": messages })).send()
+    });
+    for reply in join_all(calls).await {
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
+    gateway.signal(Signal::SIGTERM);
+    gateway.stop_already().await;
+
+    let mut on_record: Vec<_> = gateway
+        .usage()
+        .await
+        .iter()
+        .map(|line| line["user"].as_str().unwrap().to_owned())
+        .collect();
+    on_record.sort();
+    let mut users = users;
+    users.sort();
+    assert_eq!(on_record, users);
 }
 
 #[tokio::test]

@@ -15,20 +15,22 @@ use crate::message::{Answer, Outcome};
 use crate::usage::{CallUsage, Kind};
 use crate::word::Worded as _;
 
-/// Adds the line of a call.
-pub(crate) async fn record(unit: &mut Unit, call: &CallUsage) -> Result<(), Stop<StoreError>> {
-    let mut line = doc! {
-        "kind": Kind::Call.word(),
-        "user": call.user.word(),
-        "trace": call.trace.as_str(),
-        "model": call.model.word(),
-        "started": number(call.started.0)?,
-        "ended": number(call.ended.0)?,
-        "ending": call.ending.word(),
-    };
-    line.extend(counts(&call.bill)?);
-    let id = doc! { "_id": call.answer.word() };
-    unit.upsert(USAGE, id, doc! { "$setOnInsert": line }).await?;
+/// Adds the lines of calls.
+pub(crate) async fn record(unit: &mut Unit, calls: &[CallUsage]) -> Result<(), Stop<StoreError>> {
+    for call in calls {
+        let mut line = doc! {
+            "kind": Kind::Call.word(),
+            "user": call.user.word(),
+            "trace": call.trace.as_str(),
+            "model": call.model.word(),
+            "started": number(call.started.0)?,
+            "ended": number(call.ended.0)?,
+            "ending": call.ending.word(),
+        };
+        line.extend(counts(&call.bill)?);
+        let id = doc! { "_id": call.answer.word() };
+        unit.upsert(USAGE, id, doc! { "$setOnInsert": line }).await?;
+    }
     Ok(())
 }
 

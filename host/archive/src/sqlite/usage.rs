@@ -9,23 +9,23 @@ use super::column::{Unsigned, Word};
 use crate::message::{Answer, Outcome};
 use crate::usage::{CallUsage, Kind};
 
-/// Adds the line of a call.
-pub(crate) fn record(connection: &Connection, call: &CallUsage) -> rusqlite::Result<()> {
-    let Bill { counted, cost_micros } = call.bill;
-    let Counted { tokens, cached_input, cache_write, reasoning } = counted;
-    let Tokens { input, output, estimated } = tokens;
-    connection
-        .prepare_cached(
-            "INSERT INTO usage
-                 (answer, kind, user, trace, model, started, ended, ending,
-                  input_tokens, output_tokens, estimated,
-                  cached_input_tokens, cache_write_tokens, reasoning_tokens, cost_micros)
-             VALUES (:answer, :kind, :user, :trace, :model, :started, :ended, :ending,
-                  :input, :output, :estimated,
-                  :cached, :written, :reasoning, :cost)
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(named_params! {
+/// Adds the lines of calls.
+pub(crate) fn record(connection: &Connection, calls: &[CallUsage]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO usage
+             (answer, kind, user, trace, model, started, ended, ending,
+              input_tokens, output_tokens, estimated,
+              cached_input_tokens, cache_write_tokens, reasoning_tokens, cost_micros)
+         VALUES (:answer, :kind, :user, :trace, :model, :started, :ended, :ending,
+              :input, :output, :estimated,
+              :cached, :written, :reasoning, :cost)
+         ON CONFLICT DO NOTHING",
+    )?;
+    for call in calls {
+        let Bill { counted, cost_micros } = call.bill;
+        let Counted { tokens, cached_input, cache_write, reasoning } = counted;
+        let Tokens { input, output, estimated } = tokens;
+        insert.execute(named_params! {
             ":answer": Word(&call.answer),
             ":kind": Kind::Call.word(),
             ":user": Word(&call.user),
@@ -42,6 +42,7 @@ pub(crate) fn record(connection: &Connection, call: &CallUsage) -> rusqlite::Res
             ":reasoning": Unsigned(reasoning),
             ":cost": cost_micros.map(Unsigned),
         })?;
+    }
     Ok(())
 }
 

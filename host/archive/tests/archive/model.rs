@@ -283,7 +283,7 @@ impl Story {
                     ending: Ending::ALL[usize::from(ending)],
                     bill: Tokens { input: ending.into(), output: 1, estimated: false }.into(),
                 };
-                self.place.archive.record(call.clone()).await.expect("stored");
+                self.place.archive.record(vec![call.clone()]).await.expect("stored");
                 self.model.record(&call);
             }
             Step::Note { operator, about } => {

@@ -124,7 +124,7 @@ async fn an_answer_that_ended_with_its_process_has_a_line_too() {
 }
 
 #[tokio::test]
-async fn a_call_has_a_line_without_a_session() {
+async fn calls_have_lines_without_a_session() {
     let place = Place::new().await;
     let call = CallUsage {
         answer: message_id("c1"),
@@ -137,13 +137,17 @@ async fn a_call_has_a_line_without_a_session() {
         bill: bill(),
     };
 
-    place.archive.record(call.clone()).await.expect("stored");
-    place.archive.record(call).await.expect("no change");
+    let other = CallUsage { answer: message_id("c2"), ending: Ending::Stop, ..call.clone() };
 
-    let texts = ["c1", "call", "cancelled"].map(str::to_owned);
-    let [answer, kind, ending] = texts;
+    place.archive.record(vec![call.clone()]).await.expect("stored");
+    place.archive.record(vec![call, other]).await.expect("one of them is new");
+
     let parts = [Some(1), Some(2), Some(2), Some(42)];
-    assert_eq!(lines(&place).await, [(answer, kind, ending, Some(3), Some(2), Some(true), parts)]);
+    let line = |answer: &str, ending: &str| {
+        let [answer, kind, ending] = [answer, "call", ending].map(str::to_owned);
+        (answer, kind, ending, Some(3), Some(2), Some(true), parts)
+    };
+    assert_eq!(lines(&place).await, [line("c1", "cancelled"), line("c2", "stop")]);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ pub(crate) fn embed(gateway: &Gateway, order: Embedding) -> oneshot::Receiver<Gi
     let policies = Arc::clone(&means.policies);
     let model = Some(account.route.id.to_string());
     let subject = Subject { model, ..policies::subject(&caller) };
-    let (halt, ledger) = (gateway.halt.clone(), Arc::clone(&gateway.ledger));
+    let (halt, ledger) = (gateway.halt.clone(), gateway.ledger.clone());
     let span =
         tracing::error_span!(parent: None, "call", trace = account.trace, user = %account.user);
     let task = async move {
@@ -93,11 +93,9 @@ pub(crate) fn embed(gateway: &Gateway, order: Embedding) -> oneshot::Receiver<Gi
         let (ending, given) = ended.told(&account, vectors);
         account.log(ending);
         let outcome = account.outcome(ending);
-        let give = async move {
-            // Whoever is gone by now misses nothing.
-            drop(given.map(|given| tell.send(given)));
-        };
-        ledger.record(account.usage(ending), give).await;
+        ledger.take(account.usage(ending)).await;
+        // Whoever is gone by now misses nothing.
+        drop(given.map(|given| tell.send(given)));
         policies.settle(Subject { now: clock::now(), ..subject }, &outcome, ticket).await;
         drop(room);
     };

@@ -27,7 +27,7 @@ use super::remote::{Remote, limit_failures};
 use super::{Shared, bearer, whole_seconds};
 use crate::ask::Question;
 use crate::body::{BodyRefused, Room};
-use crate::call::{self, Done, Order, Piece, Undone};
+use crate::call::{self, Done, Order, Piece, UnderWay, Undone};
 use crate::catalog::Route;
 use crate::gateway::Gateway;
 use crate::identity::{Identity, TokenRefused};
@@ -271,14 +271,14 @@ async fn answer(
         model: route.id.to_string(),
     };
     let question = Question { route, others, request, blobs: kept };
-    let pieces = call::start(
+    let call = call::begin(
         gateway,
         Order { trace, answer, user, caller, question, ticket, prompt_bytes: text_bytes, room },
     );
     if stream {
-        in_pieces(Chunks::new(head, include_usage), pieces).await
+        in_pieces(Chunks::new(head, include_usage), call.apart()).await
     } else {
-        in_one(&head, pieces).await
+        in_one(&head, call).await
     }
 }
 
@@ -299,9 +299,9 @@ async fn read(body: Vec<u8>) -> Result<ChatCall, Refused> {
     Ok(read.map_err(|_| Failure::Internal)??)
 }
 
-async fn in_one(head: &Head, mut pieces: mpsc::Receiver<Piece>) -> Result<Response, Refused> {
+async fn in_one(head: &Head, mut call: UnderWay) -> Result<Response, Refused> {
     let mut whole = Whole::default();
-    while let Some(piece) = pieces.recv().await {
+    while let Some(piece) = call.next().await {
         match piece {
             Piece::Said(events) => whole.hear(events),
             Piece::Ended(ended) => {
