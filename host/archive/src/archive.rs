@@ -60,11 +60,14 @@ enum Engine {
 }
 
 /// Calls the method of the same name on whichever engine there is.
+///
+/// What asks MongoDB takes kilobytes, which every task that may ask would keep for it, on whatever
+/// engine: it gets them only while it asks.
 macro_rules! ask {
     ($archive:ident.$method:ident($($argument:expr),*)) => {
         match &*$archive.engine {
             Engine::Sqlite(engine) => engine.$method($($argument),*).await,
-            Engine::MongoDb(engine) => engine.$method($($argument),*).await,
+            Engine::MongoDb(engine) => Box::pin(engine.$method($($argument),*)).await,
         }
     };
 }

@@ -99,6 +99,8 @@ pub(crate) fn span(arrival: &Arrival) -> tracing::Span {
 }
 
 /// Serves one socket until it closes.
+///
+/// Most connections wait most of the time: what takes kilobytes while it goes on has them in a box of its own until it is done.
 pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, line: Line, arrival: Arrival) {
     let Arrival { identity, address, permit, session, position } = arrival;
     let (arrived, metrics) = (Deadline::now(), Arc::clone(&gateway.means.metrics));
@@ -118,11 +120,11 @@ pub(crate) async fn run(gateway: Arc<Gateway>, socket: WebSocket, line: Line, ar
         noticed_expiry: false,
         paced: Pace::default(),
     };
-    let farewell = match connection.welcome(session, position).await {
+    let farewell = match Box::pin(connection.welcome(session, position)).await {
         Ok(()) => connection.serve().await,
         Err(farewell) => farewell,
     };
-    connection.part(farewell).await;
+    Box::pin(connection.part(farewell)).await;
     metrics.traffic.stayed(arrived.elapsed());
     drop(permit);
 }
@@ -142,12 +144,12 @@ impl Connection {
                 code = cut_off.cut() => Err(Farewell::Close(code)),
                 message = self.socket.recv() => {
                     heard = Deadline::now();
-                    self.receive(message).await
+                    Box::pin(self.receive(message)).await
                 }
-                () = self.private.wait() => self.step().await,
-                () = moved.notified() => self.step().await,
-                _ = heartbeat.tick() => self.beat(heard).await,
-                () = until(due) => self.expire().await,
+                () = self.private.wait() => Box::pin(self.step()).await,
+                () = moved.notified() => Box::pin(self.step()).await,
+                _ = heartbeat.tick() => Box::pin(self.beat(heard)).await,
+                () = until(due) => Box::pin(self.expire()).await,
             };
             if let Err(farewell) = outcome {
                 return farewell;
@@ -279,7 +281,7 @@ impl Connection {
                     return self.send_over_limit(over, None).await;
                 }
                 let asker = self.asker(None);
-                self.tell(session, Command::Help { asker }).await
+                self.tell(session, Command::Help(Box::new(asker))).await
             }
             ClientFrame::Typing { session } => {
                 self.tell(session, Command::Typing { connection: self.id }).await
@@ -370,7 +372,7 @@ impl Connection {
             Err(refused) => return self.send_code(refused.into(), None).await,
         };
         let asker = self.asker(None);
-        self.hand_over(index, Command::SelectModel { asker, model }, None).await
+        self.hand_over(index, Command::SelectModel(Box::new((asker, model))), None).await
     }
 
     /// Tells a session that is followed, or the one used last.

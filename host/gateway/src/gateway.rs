@@ -109,7 +109,7 @@ impl Gateway {
     pub(crate) fn tell_name(&self, id: &SessionId, owner: &UserId, name: &str) {
         if let Some(handle) = self.registry.get(id, owner) {
             // The name is stored: who does not hear of it now reads it in the list.
-            let _full = handle.tell(Command::Renamed(name.to_owned()));
+            let _full = handle.tell(Command::Renamed(name.into()));
         }
     }
 

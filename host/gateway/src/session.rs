@@ -71,7 +71,7 @@ impl Means {
     }
 }
 
-/// A frame for one connection alone.
+/// A frame for one connection alone. Comes in a box, since each connection keeps room for many.
 #[derive(Debug)]
 pub(crate) struct Private {
     /// Session it speaks of.
@@ -79,7 +79,7 @@ pub(crate) struct Private {
     /// Everything up to here is to be shown before it.
     pub(crate) after: Seq,
     /// The frame.
-    pub(crate) frame: Box<ServerFrame>,
+    pub(crate) frame: ServerFrame,
     /// Whether the session is over for good, so that nobody can follow it any more.
     pub(crate) last: bool,
 }
@@ -88,7 +88,7 @@ pub(crate) struct Private {
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     /// Frames for it alone; bounded, and who does not empty it is cut off.
-    pub(crate) private: mpsc::Sender<Private>,
+    pub(crate) private: mpsc::Sender<Box<Private>>,
     /// Told whenever a log moved on.
     pub(crate) moved: Arc<Notify>,
     /// Cuts the connection off.
@@ -169,13 +169,13 @@ pub(crate) enum Command {
     /// Something for the turn.
     Turn(Box<Input>),
     /// Another model is to answer from here on.
-    SelectModel { asker: Asker, model: ModelId },
+    SelectModel(Box<(Asker, ModelId)>),
     /// The user asks for a human.
-    Help { asker: Asker },
+    Help(Box<Asker>),
     /// Somebody is writing: for the others who follow.
     Typing { connection: ConnectionId },
     /// The session has another name from here on, which is stored.
-    Renamed(String),
+    Renamed(Box<str>),
     /// The user deleted the session: nothing of it goes on.
     Deleted,
     /// Nobody has needed the session for a while: it may leave memory, unless somebody came meanwhile.

@@ -1,6 +1,5 @@
 //! The sessions a connection follows: a cursor into each log, and what is for this connection alone.
 
-use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -37,32 +36,31 @@ pub(super) struct Follow {
 
 /// Frames for this connection alone, in the order in which sessions sent them.
 pub(super) struct Mailbox {
-    sender: mpsc::Sender<Private>,
-    received: mpsc::Receiver<Private>,
-    waiting: VecDeque<Private>,
+    sender: mpsc::Sender<Box<Private>>,
+    received: mpsc::Receiver<Box<Private>>,
+    /// The next one.
+    waiting: Option<Box<Private>>,
 }
 
 impl Mailbox {
     pub(super) fn new() -> Self {
         let (sender, received) = mpsc::channel(PRIVATE);
-        Self { sender, received, waiting: VecDeque::new() }
+        Self { sender, received, waiting: None }
     }
 
     /// Until there is something to send.
     pub(super) async fn wait(&mut self) {
-        if self.waiting.is_empty()
-            && let Some(private) = self.received.recv().await
-        {
-            self.waiting.push_back(private);
+        if self.waiting.is_none() {
+            self.waiting = self.received.recv().await;
         }
     }
 
     /// The next one, without waiting.
     fn front(&mut self) -> Option<&Private> {
-        if self.waiting.is_empty() {
-            self.waiting.extend(self.received.try_recv());
+        if self.waiting.is_none() {
+            self.waiting = self.received.try_recv().ok();
         }
-        self.waiting.front()
+        self.waiting.as_deref()
     }
 }
 
@@ -145,6 +143,8 @@ impl Connection {
         handle.tell_in_turn(follow).await.map_err(|_| FollowRefused::Unavailable)?;
         let followed = answer.await.map_err(|_| FollowRefused::Unavailable)??;
         self.current = Some(handle.id().clone());
+        // Most connections follow one.
+        self.follows.reserve_exact(1);
         self.follows.push(Follow {
             handle,
             cursor: followed.cursor.seq,
@@ -165,7 +165,7 @@ impl Connection {
         let head = journal.read(Log::head);
         let frame = ServerFrame::pong(clock::now()).at(handle.id(), head);
         let session = handle.id().clone();
-        let private = Private { session, after: head.seq, frame: Box::new(frame), last: false };
+        let private = Box::new(Private { session, after: head.seq, frame, last: false });
         // Who pings on and on without reading lets them fill up.
         self.private.sender.try_send(private).map_err(|_| Farewell::Close(CloseCode::SlowConsumer))
     }
@@ -185,7 +185,7 @@ impl Connection {
             {
                 return self.send(&frame).await;
             }
-            return match self.private.waiting.pop_front() {
+            return match self.private.waiting.take() {
                 Some(private) => self.tell_privately(private).await,
                 None => Ok(()),
             };
@@ -202,8 +202,8 @@ impl Connection {
         Ok(())
     }
 
-    async fn tell_privately(&mut self, private: Private) -> Outcome {
-        let Private { session, frame, last, .. } = private;
+    async fn tell_privately(&mut self, private: Box<Private>) -> Outcome {
+        let Private { session, frame, last, .. } = *private;
         if !last {
             return self.send(&frame).await;
         }

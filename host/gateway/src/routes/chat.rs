@@ -29,8 +29,8 @@ use crate::settings::Origins;
 const PROTOCOL: &str = "sluice.v1";
 /// How a token comes as a subprotocol, where headers cannot be set: in browsers.
 const BEARER_PREFIX: &str = "bearer.";
-/// The default of 128 KiB costs more than everything else an idle socket needs.
-const READ_BUFFER: usize = 4 * 1024;
+/// What an idle socket holds: room for what people type at a time. A longer frame gets as much as it needs, while it comes in.
+const READ_BUFFER: usize = 1024;
 /// Bytes that may wait for a socket that does not take them, beyond one frame.
 const WRITE_BUFFER: usize = 4 * 1024;
 

@@ -35,6 +35,8 @@ const RESERVED: u64 = 1_024;
 /// Runs one session until nobody needs it any more.
 ///
 /// `drain` lets the running answer finish and takes nothing new; `halt` cuts it short and marks it.
+///
+/// Most sessions wait most of the time: what takes kilobytes while it goes on has them in a box of its own until it is done.
 pub(crate) async fn run(
     means: Arc<Means>,
     mut inbox: Inbox,
@@ -45,7 +47,7 @@ pub(crate) async fn run(
     if let Some(before) = inbox.before.take() {
         before.cancelled().await;
     }
-    let mut session = match Session::open(means, &inbox, fresh).await {
+    let mut session = match Box::pin(Session::open(means, &inbox, fresh)).await {
         Ok(session) => session,
         Err(refused) => return turn_away(inbox, refused).await,
     };
@@ -56,7 +58,7 @@ pub(crate) async fn run(
             command = inbox.commands.recv() => match command {
                 Some(Command::Retire) if session.is_needed() || !inbox.commands.is_empty() => {}
                 Some(Command::Retire) | None => break,
-                Some(command) => session.take(command).await,
+                Some(command) => Box::pin(session.take(command)).await,
             },
             heard = next(&mut session.asking) => session.hear(heard).await,
             () = sleep_until(checkpoint) => session.checkpoint(),
@@ -70,7 +72,7 @@ pub(crate) async fn run(
     }
     // Whoever wrote in this very moment hears nothing, and comes again to the task that follows.
     inbox.commands.close();
-    session.leave().await;
+    Box::pin(session.leave()).await;
 }
 
 /// Answers everybody that there is no session, until nobody asks any more.
@@ -132,8 +134,12 @@ struct Session {
 }
 
 impl Session {
-    async fn open(means: Arc<Means>, inbox: &Inbox, fresh: bool) -> Result<Self, FollowRefused> {
-        let mut session = Self {
+    async fn open(
+        means: Arc<Means>,
+        inbox: &Inbox,
+        fresh: bool,
+    ) -> Result<Box<Self>, FollowRefused> {
+        let mut session = Box::new(Self {
             turn: Turn::new(means.queue, Tenure::default()),
             scribe: Scribe::new(Log::new(Position { epoch: Epoch(1), seq: Seq(0) }, means.bounds)),
             means,
@@ -151,7 +157,7 @@ impl Session {
             trace: None,
             lost: false,
             unsure: false,
-        };
+        });
         if !fresh {
             session.load().await?;
         }
@@ -215,7 +221,7 @@ impl Session {
     }
 
     /// Puts the session away, so that the next one to take it knows that nothing was lost.
-    async fn leave(mut self) {
+    async fn leave(mut self: Box<Self>) {
         self.forget_screened().await;
         if self.lost {
             return self.close_for_good();
@@ -235,12 +241,8 @@ impl Session {
         for outbox in self.followers.into_values() {
             let body = ErrorBody::new(ErrorCode::SessionClosed, fresh::trace());
             let frame = ServerFrame::error(body, None, clock::now()).at(&self.id, after);
-            let private = Private {
-                session: self.id.clone(),
-                after: after.seq,
-                frame: Box::new(frame),
-                last: true,
-            };
+            let (session, after) = (self.id.clone(), after.seq);
+            let private = Box::new(Private { session, after, frame, last: true });
             if outbox.private.try_send(private).is_err() {
                 outbox.cut_off.because(CloseCode::Superseded);
             }
@@ -249,10 +251,7 @@ impl Session {
 
     async fn take(&mut self, command: Command) {
         if self.unsure
-            && matches!(
-                command,
-                Command::Turn(_) | Command::SelectModel { .. } | Command::Help { .. }
-            )
+            && matches!(command, Command::Turn(_) | Command::SelectModel(_) | Command::Help(_))
         {
             // What fails now fails again where it is needed, and is told there.
             self.retake().await;
@@ -265,8 +264,11 @@ impl Session {
                 drop(reply.send(Ok(followed)));
             }
             Command::Turn(input) => self.apply(*input).await,
-            Command::SelectModel { asker, model } => self.select_model(asker, model).await,
-            Command::Help { asker } => self.ask_for_help(asker).await,
+            Command::SelectModel(selection) => {
+                let (asker, model) = *selection;
+                self.select_model(asker, model).await;
+            }
+            Command::Help(asker) => self.ask_for_help(*asker).await,
             Command::Typing { connection } => self.relay_typing(connection),
             Command::Renamed(name) => {
                 // Where no number can be had now, the list tells the name all the same.
@@ -358,7 +360,7 @@ impl Session {
     async fn apply(&mut self, input: Input) {
         let mut effects = VecDeque::from(self.turn.on(input));
         while let Some(effect) = effects.pop_front() {
-            if let Some(result) = self.carry_out(effect).await {
+            if let Some(result) = Box::pin(self.carry_out(effect)).await {
                 effects.extend(self.turn.on(result));
             }
         }
@@ -578,12 +580,8 @@ impl Session {
         for (_, outbox) in others {
             let frame = ServerFrame::typing(Sender::User, clock::now()).at(&self.id, head);
             let (session, after) = (self.id.clone(), head.seq);
-            let _no_room = outbox.private.try_send(Private {
-                session,
-                after,
-                frame: Box::new(frame),
-                last: false,
-            });
+            let private = Box::new(Private { session, after, frame, last: false });
+            let _no_room = outbox.private.try_send(private);
         }
     }
 
@@ -594,8 +592,7 @@ impl Session {
             return;
         };
         let after = self.scribe.read(Log::head).seq;
-        let private =
-            Private { session: self.id.clone(), after, frame: Box::new(frame), last: false };
+        let private = Box::new(Private { session: self.id.clone(), after, frame, last: false });
         if outbox.private.try_send(private).is_err() {
             outbox.cut_off.because(CloseCode::SlowConsumer);
         }

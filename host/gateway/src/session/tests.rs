@@ -156,7 +156,7 @@ struct Follower {
     followed: Followed,
     handle: Handle,
     _follows: Arc<()>,
-    _private: mpsc::Receiver<Private>,
+    _private: mpsc::Receiver<Box<Private>>,
 }
 
 impl Handle {
