@@ -215,6 +215,11 @@ impl Client {
         drop(self.socket.send(Message::binary(bytes)).await);
     }
 
+    /// Sends a ping of the WebSocket protocol itself, which the peer's library answers.
+    pub async fn send_ping(&mut self) {
+        drop(self.socket.send(Message::Ping(vec![0; 125].into())).await);
+    }
+
     /// The next frame; `{"closed": CODE}` at the end, the code null when there was no close frame.
     pub async fn next_frame(&mut self) -> Value {
         let frame = patiently("a frame", async {

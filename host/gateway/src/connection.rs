@@ -220,6 +220,10 @@ impl Connection {
     }
 
     async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Outcome {
+        // Pings too: each is answered, and the answers of one who does not read them pile up.
+        if matches!(message, Some(Ok(_))) && !self.paced.allows(Deadline::now()) {
+            return Err(Farewell::Close(CloseCode::RateLimited));
+        }
         match message {
             Some(Ok(Message::Text(text))) => self.hear(text.as_str()).await,
             Some(Ok(Message::Binary(_))) => Err(Farewell::Close(CloseCode::Unsupported)),
@@ -232,9 +236,6 @@ impl Connection {
 
     async fn hear(&mut self, text: &str) -> Outcome {
         self.traffic().received();
-        if !self.paced.allows(Deadline::now()) {
-            return Err(Farewell::Close(CloseCode::RateLimited));
-        }
         let max_content = self.gateway.rules.load().limits.max_content;
         match ClientFrame::parse(text, max_content) {
             Ok(frame) => self.act(frame).await,

@@ -108,6 +108,18 @@ async fn a_flood_of_frames_closes_with_4101_and_neighbours_go_on() {
 }
 
 #[tokio::test]
+async fn a_flood_of_pings_whose_answers_nobody_reads_closes_with_4101() {
+    let gateway = Setup::new().start().await;
+    let mut alice = gateway.connect("alice").await;
+
+    for _ in 0..=500 {
+        alice.send_ping().await;
+    }
+
+    assert_eq!(alice.closed().await, Some(4101));
+}
+
+#[tokio::test]
 async fn a_connection_follows_sixteen_sessions_and_no_more() {
     let provider = FakeProvider::start().await;
     let gateway = Setup::with(&provider).start().await;
