@@ -57,11 +57,28 @@ impl Target {
     }
 }
 
-/// A gateway with everything on, and limits that no row reaches.
+/// A gateway with everything on: token, limits, a policy, a provider, accounting. Limits are such that no row reaches them.
 pub(crate) fn gateway(upstream: &str) -> Setup {
+    let config = format!(
+        r#"
+[policies]
+chain = ["access"]
+
+[plugins.access]
+source = "bundled:access"
+settings.rules = [{{ who = {{ roles = ["suspended"] }}, then = "deny", text = "Not you." }}]
+
+[plugins.vendor]
+source = "bundled:openai"
+endpoints.api = "http://{upstream}/v1"
+
+[[models]]
+id = "{MODEL}"
+plugin = "vendor"
+"#
+    );
     Setup::new()
-        .set("LLM_PROVIDER_1_ID", MODEL)
-        .set("LLM_PROVIDER_1_ENDPOINT", &format!("http://{upstream}/v1"))
+        .config(&config)
         .set("SLUICE_LIMITS__MESSAGES", "100000/10ms")
         .set("SLUICE_LIMITS__CONNECTIONS_PER_USER", "10000")
         .set("SLUICE_TELEMETRY__LEVEL", "warn")
