@@ -214,6 +214,11 @@ impl Gateway {
             ],
             resting: self.resting(),
             down: self.down(),
+            used: self
+                .plugins
+                .iter()
+                .map(|(id, loaded)| (id.clone(), loaded.plugin.used()))
+                .collect(),
         }
     }
 

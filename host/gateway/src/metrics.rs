@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 mod answers;
 mod archive;
+mod guests;
 mod judging;
 mod label;
 mod levels;
@@ -21,6 +22,7 @@ mod traffic;
 
 pub(crate) use answers::{Answers, Meter};
 pub(crate) use archive::{Archiving, Operation};
+use guests::Guests;
 pub(crate) use judging::{Judging, Verdict};
 pub(crate) use label::{Limiter, Source};
 pub(crate) use levels::{Levels, Seen};
@@ -48,6 +50,7 @@ pub(crate) struct Metrics {
     /// Who was told.
     pub(crate) notified: Arc<Notified>,
     levels: Levels,
+    guests: Guests,
 }
 
 impl Metrics {
@@ -64,6 +67,7 @@ impl Metrics {
             judging: Judging::register(&mut registry),
             notified: Arc::new(Notified::register(&mut registry)),
             levels: Levels::register(&mut registry),
+            guests: Guests::register(&mut registry),
             registry,
         }
     }
@@ -71,6 +75,7 @@ impl Metrics {
     /// All of it in Prometheus' text format, with what was just `seen`.
     pub(crate) fn read(&self, seen: &Seen) -> String {
         self.levels.set(seen);
+        self.guests.set(&seen.used);
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry).expect("a string takes everything");
         text

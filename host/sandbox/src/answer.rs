@@ -107,9 +107,7 @@ impl Live {
 
 /// Readies a store for a call of at most `budget`.
 pub(crate) fn begin(store: &mut Store<Guest>, budget: Duration) {
-    let guest = store.data_mut();
-    guest.clock.begin(budget);
-    guest.growth.begin();
+    store.data_mut().begin(budget);
     store.set_epoch_deadline(1);
 }
 
@@ -163,20 +161,22 @@ impl Answer {
     /// Judges the outcome of a call; keeps the instance only if there is more to come.
     fn settle(
         &mut self,
-        live: Live,
+        mut live: Live,
         called: wasmtime::Result<provider::Output>,
         most_events: usize,
     ) -> Result<Output, CallError> {
+        live.store.data_mut().rest();
         self.spent.calls += 1;
         self.note(&live);
-        let output = called.map_err(|error| CallError::new(live.store.data(), error))?;
+        let guest = live.store.data();
+        let output = called.map_err(|error| CallError::new(guest, error))?;
         if output.events.len() > most_events {
-            return Err(CallError::TooMuchOutput);
+            return Err(guest.blamed(CallError::TooMuchOutput));
         }
         let (output, bytes) = convert::output::output(output);
         self.spent.output_bytes = self.spent.output_bytes.saturating_add(bytes);
         if self.spent.output_bytes > self.limits.answer_bytes {
-            return Err(CallError::TooMuchOutput);
+            return Err(guest.blamed(CallError::TooMuchOutput));
         }
         match output.next {
             Directive::More | Directive::Send(_) | Directive::Wait(_) => self.live = Some(live),

@@ -55,8 +55,12 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Tells what wasmtime's error means, with what the store saw meanwhile.
+    /// Tells what wasmtime's error means, with what the store saw meanwhile, and counts it.
     pub(crate) fn new(guest: &Guest, error: wasmtime::Error) -> Self {
+        guest.blamed(Self::told(guest, error))
+    }
+
+    fn told(guest: &Guest, error: wasmtime::Error) -> Self {
         if error.is::<PoolConcurrencyLimitError>() {
             return Self::Busy;
         }

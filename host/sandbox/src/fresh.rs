@@ -1,7 +1,5 @@
 //! Instances for one call, or one filter: of policies, notifiers, and what providers have beside answers, whose interfaces stand each on its own.
 
-use std::sync::Arc;
-
 use sluice_chat::id::Instant;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
@@ -35,7 +33,8 @@ pub(crate) struct Fresh {
 
 impl Fresh {
     /// What a call into it gave; the store knows why, if nothing.
-    pub(crate) fn settle<T>(&self, called: wasmtime::Result<T>) -> Result<T, CallError> {
+    pub(crate) fn settle<T>(&mut self, called: wasmtime::Result<T>) -> Result<T, CallError> {
+        self.store.data_mut().rest();
         called.map_err(|error| CallError::new(self.store.data(), error))
     }
 }
@@ -55,7 +54,7 @@ impl<P> Checked<P> {
         now: Instant,
         seed: u64,
     ) -> Result<Fresh, CallError> {
-        let mut store = Guest::store(&self.engine, &self.limits, Arc::clone(&self.journal));
+        let mut store = self.store();
         begin(&mut store, self.limits.configure);
         let instance = match instances.instance.instantiate_async(&mut store).await {
             Ok(instance) => instance,

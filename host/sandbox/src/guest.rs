@@ -1,14 +1,15 @@
 //! What a store knows of its guest: the time it has left, the memory it holds. Everything that runs while a guest is on the stack.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 
-use crate::call::Budget;
+use crate::call::{Budget, CallError};
 use crate::contract::{chat, http, policy_types, types};
 use crate::limits::Limits;
 use crate::log::{Journal, Lines};
+use crate::meter::Meter;
 use crate::ticker::TICK;
 
 /// Handles of resources at a time; an answer needs one.
@@ -25,15 +26,25 @@ pub(crate) struct Guest {
     pub(crate) clock: Clock,
     pub(crate) growth: Growth,
     pub(crate) lines: Lines,
+    pub(crate) meter: Arc<Meter>,
+    /// When the call under way began.
+    called: Option<Instant>,
 }
 
 impl Guest {
     /// A store for one instance, with every limit set.
-    pub(crate) fn store(engine: &Engine, limits: &Limits, journal: Arc<Journal>) -> Store<Self> {
+    pub(crate) fn store(
+        engine: &Engine,
+        limits: &Limits,
+        journal: Arc<Journal>,
+        meter: Arc<Meter>,
+    ) -> Store<Self> {
         let guest = Self {
             clock: Clock::new(limits.answer),
             growth: Growth::new(limits),
             lines: Lines::new(journal, limits.log_lines),
+            meter,
+            called: None,
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.growth);
@@ -48,6 +59,33 @@ impl Guest {
             })
         });
         store
+    }
+
+    /// A call begins, with so much time.
+    pub(crate) fn begin(&mut self, budget: Duration) {
+        self.clock.begin(budget);
+        self.growth.begin();
+        self.called = Some(Instant::now());
+    }
+
+    /// Counts a call that failed.
+    pub(crate) fn blamed(&self, error: CallError) -> CallError {
+        self.meter.failed(&error);
+        error
+    }
+
+    /// The call is over, if there was one.
+    pub(crate) fn rest(&mut self) {
+        if let Some(called) = self.called.take() {
+            self.meter.took(called.elapsed(), self.growth.peak());
+        }
+    }
+}
+
+/// Most instances are gone with their call.
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.rest();
     }
 }
 

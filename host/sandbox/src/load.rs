@@ -21,6 +21,7 @@ use crate::digest::Digest;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
+use crate::meter::Used;
 use crate::notifier::{Notifier, NotifierPre};
 use crate::policy::{Policy, PolicyPre, Rooms};
 use crate::provider::{Checked, Origin, Places, Provider, ProviderPre};
@@ -152,6 +153,15 @@ impl Plugin {
         }
     }
 
+    /// What it has used since it was loaded.
+    pub fn used(&self) -> Used {
+        match self {
+            Self::Provider(provider) => provider.used(),
+            Self::Policy(policy) => policy.used(),
+            Self::Notifier(notifier) => notifier.used(),
+        }
+    }
+
     /// Interfaces it imports, with versions.
     pub fn imports(&self) -> &[String] {
         match self {
@@ -267,6 +277,7 @@ impl Bench {
             engine: self.engine.clone(),
             pre,
             journal: Arc::new(Journal::new(order.name)),
+            meter: Arc::default(),
             siding: Arc::clone(&self.siding),
         }
     }

@@ -18,6 +18,7 @@ use crate::convert::output::{refused, sent};
 use crate::digest::Digest;
 use crate::fresh::Instances;
 use crate::guest::Guest;
+use crate::meter::Used;
 use crate::provider::Checked;
 
 /// A notifier plugin. Cheap to clone; clones are one plugin.
@@ -76,6 +77,11 @@ impl Notifier {
     /// Interfaces it exports, with versions.
     pub fn exports(&self) -> &[String] {
         &self.checked.exports
+    }
+
+    /// What it has used since it was loaded.
+    pub fn used(&self) -> Used {
+        self.checked.meter.read()
     }
 
     /// What to send; none for what its receiver need not know. [`CallError::Refused`] is the plugin's own no.

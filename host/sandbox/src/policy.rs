@@ -25,6 +25,7 @@ use crate::convert::question::question;
 use crate::digest::Digest;
 use crate::fresh::{Fresh, Instances};
 use crate::guest::Guest;
+use crate::meter::Used;
 use crate::provider::{Checked, Origin};
 
 /// A policy plugin. Cheap to clone; clones are one plugin.
@@ -104,6 +105,11 @@ impl Policy {
     /// Interfaces it exports, with versions.
     pub fn exports(&self) -> &[String] {
         &self.checked.exports
+    }
+
+    /// What it has used since it was loaded.
+    pub fn used(&self) -> Used {
+        self.checked.meter.read()
     }
 
     /// Whether it had to be compiled.

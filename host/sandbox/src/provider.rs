@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sluice_chat::id::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::Engine;
 use wasmtime::component::InstancePre;
+use wasmtime::{Engine, Store};
 
 use crate::answer::{Answer, Live, begin};
 use crate::call::CallError;
@@ -19,6 +19,7 @@ use crate::fresh::Instances;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
+use crate::meter::{Meter, Used};
 use crate::siding::Siding;
 
 /// What plugins are told of their host.
@@ -80,6 +81,7 @@ pub(crate) struct Checked<P> {
     pub(crate) engine: Engine,
     pub(crate) pre: P,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) places: Places,
     pub(crate) siding: Arc<Siding>,
 }
@@ -145,6 +147,11 @@ impl Provider {
         &self.0.exports
     }
 
+    /// What it has used since it was loaded.
+    pub fn used(&self) -> Used {
+        self.0.meter.read()
+    }
+
     /// Whether it had to be compiled.
     pub fn origin(&self) -> Origin {
         self.0.origin
@@ -177,6 +184,12 @@ impl Provider {
 }
 
 impl<P> Checked<P> {
+    /// For an instance of it.
+    pub(crate) fn store(&self) -> Store<Guest> {
+        let (journal, meter) = (Arc::clone(&self.journal), Arc::clone(&self.meter));
+        Guest::store(&self.engine, &self.limits, journal, meter)
+    }
+
     /// What each instance is told first.
     pub(crate) fn context(&self, now: Instant, seed: u64) -> lifecycle::Context {
         let settings = self.settings.clone();
@@ -191,7 +204,7 @@ impl Checked<ProviderPre> {
         now: Instant,
         seed: u64,
     ) -> Result<Live, CallError> {
-        let mut store = Guest::store(&self.engine, &self.limits, Arc::clone(&self.journal));
+        let mut store = self.store();
         begin(&mut store, self.limits.configure);
 
         let plugin = match self.pre.plugin.instantiate_async(&mut store).await {
@@ -210,6 +223,7 @@ impl Checked<ProviderPre> {
             Ok(answer) => answer,
             Err(error) => return Err(CallError::new(store.data(), error)),
         };
+        store.data_mut().rest();
         Ok(Live { store, plugin, answer, _place: place })
     }
 }

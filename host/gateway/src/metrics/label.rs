@@ -23,6 +23,13 @@ pub(super) struct Named {
     pub(super) plugin: String,
 }
 
+/// Any plugin, and how a call of it failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Broken {
+    pub(super) plugin: String,
+    pub(super) outcome: &'static str,
+}
+
 /// Who answered, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Streamed {

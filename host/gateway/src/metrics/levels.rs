@@ -3,6 +3,7 @@
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use sluice_sandbox::Used;
 
 use super::label::{Limited, Limiter, Named, Provider};
 
@@ -33,6 +34,8 @@ pub(crate) struct Seen {
     pub(crate) resting: Vec<(String, usize)>,
     /// Of a provider its models that are passed over, of a policy of the chain 1 while it is not asked, by the plugin's id.
     pub(crate) down: Vec<(String, usize)>,
+    /// What each plugin has used, by its id.
+    pub(crate) used: Vec<(String, Used)>,
 }
 
 /// The gauges for it.
@@ -132,6 +135,7 @@ impl Levels {
             limiter_keys,
             resting,
             down,
+            used: _,
         } = seen;
         let set = |gauge: &Gauge, count: usize| {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));

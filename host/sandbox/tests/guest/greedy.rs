@@ -21,6 +21,10 @@ async fn a_guest_that_takes_all_memory_ends_at_its_limit() {
     assert!(matches!(stepped, Err(CallError::OutOfMemory)), "{stepped:?}");
     assert!(peak <= Limits::MAX_MEMORY_BYTES, "{peak}");
     assert!(peak > Limits::MAX_MEMORY_BYTES / 2, "{peak}");
+    // Three instances made, one of them on trial, a start that failed, one that did not, and a step that failed.
+    let used = provider.used();
+    assert_eq!((used.calls, used.failed.out_of_memory, used.failed.all()), (6, 2, 2), "{used:?}");
+    assert!(used.peak_memory_bytes >= peak && !used.time.is_zero(), "{used:?}");
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ enum What {
     Loaded {
         contract: String,
         sha256: String,
+        used: Used,
         #[serde(flatten)]
         kind: Kind,
     },
@@ -46,6 +47,27 @@ enum What {
         /// Lines of a configuration that would grant it.
         asks_for: Vec<String>,
     },
+}
+
+/// Since it was loaded.
+#[derive(Debug, Serialize)]
+struct Used {
+    /// Calls into its sandbox, making an instance included.
+    calls: u64,
+    /// Of these, how many failed by its own fault.
+    failed: u64,
+    /// How long all of them took.
+    seconds: f64,
+    /// Largest memory that any instance had.
+    peak_memory_bytes: usize,
+}
+
+impl From<sluice_sandbox::Used> for Used {
+    fn from(used: sluice_sandbox::Used) -> Self {
+        let sluice_sandbox::Used { calls, time, failed, peak_memory_bytes } = used;
+        let seconds = time.as_secs_f64();
+        Self { calls, failed: failed.all(), seconds, peak_memory_bytes }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -116,6 +138,7 @@ async fn list(State(gateway): State<Shared>, _: Operator) -> Json<List> {
         what: What::Loaded {
             contract: loaded.plugin.contract().to_string(),
             sha256: loaded.plugin.digest().to_string(),
+            used: loaded.plugin.used().into(),
             kind: kind(id, loaded),
         },
     };
