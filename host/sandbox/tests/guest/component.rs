@@ -76,7 +76,10 @@ fn build() -> PathBuf {
     for (package, name) in PACKAGES {
         let module = modules.join(format!("{}.wasm", package.replace('-', "_")));
         let component = componentize(&fs::read(module).expect("a module"));
-        fs::write(components.join(format!("{name}.wasm")), component).expect("room for it");
+        // Renamed into place: another process may be reading the one before.
+        let unfinished = components.join(format!("{name}.unfinished"));
+        fs::write(&unfinished, component).expect("room for it");
+        fs::rename(&unfinished, components.join(format!("{name}.wasm"))).expect("in one folder");
     }
     components
 }
