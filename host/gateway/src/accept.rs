@@ -22,8 +22,10 @@ pub(crate) use line::Line;
 
 /// How long a peer may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes the kernel may hold for a reader that does not read. Set on the listener, inherited by each socket.
+/// Bytes the kernel may hold for a reader that does not read. Set on the listener, inherited by each socket, as the time above is.
 const SEND_BUFFER: usize = 64 * 1024;
+/// How long a peer may take nothing of what it is sent, or be gone without a word; the kernel ends the connection then.
+const UNTAKEN: Duration = Duration::from_secs(20);
 /// Sockets that speak plain HTTP at a time: requests, probes, pages, and those on their way to a chat.
 const PLAIN_SOCKETS: usize = 1_024;
 const BACKLOG: i32 = 1_024;
@@ -33,6 +35,8 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    // HTTP itself has no bound for it, and the places are counted.
+    socket.set_tcp_user_timeout(Some(UNTAKEN))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, Signal};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 /// Pieces of the long answer. All but the last are more than any buffer on the way keeps.
 const PIECES: usize = 192;
@@ -104,4 +105,21 @@ async fn somebody_who_reads_again_after_being_left_finds_why_and_gets_the_rest()
     frames.extend(back.frames_until("the end", |frame| frame["finish_reason"].is_string()).await);
     let heard: String = frames.iter().filter_map(|frame| frame["content"].as_str()).collect();
     assert!(heard == answer, "all of it was heard, once");
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_nobody_takes_does_not_keep_its_place_for_ever() {
+    // Far more answers than any buffer on the way keeps.
+    const REQUESTS: usize = 1_000;
+    let gateway = Setup::new().set("SLUICE_TELEMETRY__LEVEL", "debug").start().await;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.address());
+    let requests = request.repeat(REQUESTS);
+    let mut deaf = TcpStream::connect(gateway.address()).await.expect("it listens");
+
+    // The gateway reads no more where it cannot write, and may be gone before all of this is sent.
+    let (_sent, ()) =
+        tokio::join!(deaf.write_all(requests.as_bytes()), gateway.logged("a socket ended early"),);
+
+    gateway.metric_becomes("sluice_plain_sockets", 1.0).await;
+    drop(deaf); // open until here
 }

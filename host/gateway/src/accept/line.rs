@@ -46,9 +46,11 @@ impl Line {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    /// Bounds what the kernel keeps for a chat client, who may read slowly and stay for days.
+    /// Bounds what the kernel keeps for a chat client, who may read slowly and stay for days, and leaves it to the chat to tell who
+    /// is gone.
     pub(crate) fn narrow(&self) -> io::Result<()> {
         let socket = SockRef::from(&self.0.stream);
+        socket.set_tcp_user_timeout(None)?;
         socket.set_recv_buffer_size(CHAT_RECEIVE_BUFFER)?;
         socket.set_send_buffer_size(CHAT_SEND_BUFFER)
     }
