@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use self::report::Report;
 use self::summary::Runner;
-use crate::component::Kind;
 use crate::prerequisite::{self, Need};
 use crate::problem::Problem;
 use crate::workspace::{self, Workspace};
@@ -52,10 +51,6 @@ fn plugin(folder: &Path) -> Result<(), Problem> {
     match sluice::find(folder) {
         Ok(sluice) if !sandbox::is_offered(&sluice) => {
             report.not_run("tests in the sandbox", sandbox::NOT_OFFERED);
-        }
-        // What it sends is looked at natively; it has no recorded cases.
-        Ok(sluice) if made.kind == Kind::Notifier => {
-            report.part("loading in the sandbox", || sandbox::load(&sluice, &made.file))?;
         }
         Ok(sluice) => report.part("tests in the sandbox", || {
             sandbox::test(&sluice, &made.file, &folder.join("cases"))

@@ -128,7 +128,7 @@ impl Case {
 }
 
 /// `exchange-1.http`, `exchange-2.http` … as far as they go.
-fn recordings(folder: &Path) -> Result<Vec<Recording>, CaseError> {
+pub(crate) fn recordings(folder: &Path) -> Result<Vec<Recording>, CaseError> {
     let mut recordings = Vec::new();
     loop {
         let path = folder.join(format!("exchange-{}.http", recordings.len() + 1));

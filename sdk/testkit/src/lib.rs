@@ -47,6 +47,7 @@ mod event;
 mod golden;
 #[cfg(feature = "native")]
 mod native;
+mod notifier;
 mod play;
 mod policy;
 mod recording;
@@ -62,6 +63,11 @@ pub use check::{CheckError, check};
 pub use event::{Ending, Event, Failure, Finish, Retry, Usage};
 #[cfg(feature = "native")]
 pub use native::{Native, Running, assert_case, assert_cases};
+#[cfg(feature = "native")]
+pub use notifier::{NativeNotifier, assert_notifier_case, assert_notifier_cases};
+pub use notifier::{
+    News, NotifierCase, NotifierCheckError, Severity, Telling, Told, check_notifier,
+};
 pub use play::{Cut, PlayError, Played, play};
 pub use policy::{
     Action, Channel, Decision, Denial, Edit, Effect, Filtering, Happened, Judged, Judging,

@@ -39,13 +39,19 @@ pub(super) const POLICY: Template = &[
     ("cases/rude/expect.jsonl", include_str!("../../template/policy/cases/rude/expect.jsonl")),
 ];
 
-/// A notifier that sends a small JSON body, with a test of it.
+/// A notifier that sends a small JSON body, with a case of it.
 pub(super) const NOTIFIER: Template = &[
     ("Cargo.toml", include_str!("../../template/Cargo.toml.in")),
     ("README.md", include_str!("../../template/notifier/README.md.in")),
     (".gitignore", "/target\n"),
     ("src/lib.rs", include_str!("../../template/notifier/lib.rs.in")),
-    ("tests/rendered.rs", include_str!("../../template/notifier/rendered.rs.in")),
+    ("tests/cases.rs", include_str!("../../template/notifier/cases.rs.in")),
+    ("cases/help/case.toml", include_str!("../../template/notifier/cases/help/case.toml")),
+    (
+        "cases/help/exchange-1.http",
+        include_str!("../../template/notifier/cases/help/exchange-1.http"),
+    ),
+    ("cases/help/expect.jsonl", include_str!("../../template/notifier/cases/help/expect.jsonl")),
 ];
 
 /// What a plugin is called, in the spellings that its files need.

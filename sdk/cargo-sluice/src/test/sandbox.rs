@@ -1,13 +1,11 @@
 //! Testing a component in the sandbox, by asking the gateway's binary.
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::runner;
 use super::summary::{Counts, Runner};
 use crate::problem::Problem;
-use crate::sluice;
 
 /// Whether this gateway's binary can replay cases at all.
 pub(super) fn is_offered(sluice: &Path) -> bool {
@@ -26,11 +24,4 @@ pub(super) fn test(sluice: &Path, component: &Path, cases: &Path) -> Result<Coun
     let mut asked = Command::new(sluice);
     asked.args(["plugin", "test"]).arg(component).arg(cases).stdin(Stdio::null());
     runner::run(asked, Runner::Plain)
-}
-
-/// Loads a component, as `sluice plugin check` does.
-pub(super) fn load(sluice: &Path, component: &Path) -> Result<Counts, Problem> {
-    let asked = [OsStr::new("plugin"), OsStr::new("check"), component.as_os_str()];
-    let loads = sluice::ask(sluice, &asked)?;
-    Ok(Counts { passed: u64::from(loads), failed: u64::from(!loads) })
 }

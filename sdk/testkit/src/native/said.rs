@@ -96,7 +96,7 @@ fn usage(usage: sdk::Usage) -> Usage {
     }
 }
 
-fn request(request: sdk::Request) -> Request {
+pub(crate) fn request(request: sdk::Request) -> Request {
     let sdk::Request {
         method,
         endpoint,

@@ -8,6 +8,7 @@ mod difference;
 mod failure;
 mod instance;
 mod memory;
+mod notifier;
 mod policy;
 mod said;
 mod tested;
@@ -19,7 +20,9 @@ use std::rc::Rc;
 
 use clap::Args;
 use sluice_sandbox::{Limits, LoadError, Plugin, Sandbox};
-use sluice_testkit::{Case, CaseError, Failure, PolicyCase, check, check_policy};
+use sluice_testkit::{
+    Case, CaseError, Failure, NotifierCase, PolicyCase, check, check_notifier, check_policy,
+};
 use tokio::runtime::Runtime;
 
 use self::tested::{Cost, Tested};
@@ -111,6 +114,7 @@ impl Verdict {
 enum Candidate {
     Provider(tested::Candidate),
     Policy(policy::Candidate),
+    Notifier(notifier::Candidate),
 }
 
 /// Where one component is tested. It is loaded once for each settings that its cases have.
@@ -142,6 +146,7 @@ impl Shop {
         match self.candidate(&settings.to_string())? {
             Candidate::Provider(candidate) => Ok(self.answer(candidate, folder, wanted)),
             Candidate::Policy(candidate) => Ok(self.ask(candidate, folder, wanted)),
+            Candidate::Notifier(candidate) => Ok(self.notify(candidate, folder, wanted)),
         }
     }
 
@@ -171,6 +176,19 @@ impl Shop {
         Verdict { cost: asked.cost(), problem: checked.err().map(|error| chain(&error)) }
     }
 
+    /// A notifier's case.
+    fn notify(&self, candidate: notifier::Candidate, folder: &Path, wanted: &Wanted) -> Verdict {
+        let case = match NotifierCase::load(folder) {
+            Ok(case) => case,
+            Err(error) => return Verdict::unreadable(&error),
+        };
+        let expected = detail::refusal(folder);
+        let candidate = candidate.map_err(|failure| detail::restored(failure, expected.as_deref()));
+        let told = notifier::Told::new(Rc::clone(&self.runtime), candidate);
+        let checked = check_notifier(&told, &case, wanted.update);
+        Verdict { cost: told.cost(), problem: checked.err().map(|error| chain(&error)) }
+    }
+
     /// The component with these settings; refusing them is an answer too.
     fn candidate(&mut self, settings: &str) -> Result<Candidate, ExitCode> {
         if let Some(known) = self.loaded.get(settings) {
@@ -181,10 +199,7 @@ impl Shop {
         let candidate = match self.runtime.block_on(loading) {
             Ok(Plugin::Provider(provider)) => Candidate::Provider(Ok(provider)),
             Ok(Plugin::Policy(policy)) => Candidate::Policy(Ok(policy)),
-            Ok(Plugin::Notifier(_)) => {
-                tell("a notifier has no cases: it is two functions, which its own tests call");
-                return Err(Exit::Configuration.into());
-            }
+            Ok(Plugin::Notifier(notifier)) => Candidate::Notifier(Ok(notifier)),
             Err(LoadError::Settings { error }) => self.refused(settings, said::failure(error)),
             Err(error) => {
                 tell(chain(&error));
@@ -197,11 +212,15 @@ impl Shop {
 
     /// Which kind of component it is that refuses its settings.
     fn refused(&self, settings: &str, failure: Failure) -> Candidate {
-        let limits = Limits::default();
-        let loading = self.sandbox.load_policy(&self.name, &self.bytes, None, limits, settings);
-        match self.runtime.block_on(loading) {
-            Err(LoadError::NoPolicy) => Candidate::Provider(Err(failure)),
-            Ok(_) | Err(_) => Candidate::Policy(Err(failure)),
+        let (name, bytes, limits) = (&self.name, &self.bytes, Limits::default);
+        let as_policy = self.sandbox.load_policy(name, bytes, None, limits(), settings);
+        if !matches!(self.runtime.block_on(as_policy), Err(LoadError::NoPolicy)) {
+            return Candidate::Policy(Err(failure));
+        }
+        let as_provider = self.sandbox.load(name, bytes, None, limits(), settings);
+        match self.runtime.block_on(as_provider) {
+            Err(LoadError::NoProvider { .. }) => Candidate::Notifier(Err(failure)),
+            Ok(_) | Err(_) => Candidate::Provider(Err(failure)),
         }
     }
 }

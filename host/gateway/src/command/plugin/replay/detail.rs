@@ -19,7 +19,7 @@ pub(super) fn expected(folder: &Path) -> Option<String> {
     }
 }
 
-/// The detail of the refusal of its settings that a policy's case expects, if it does.
+/// The detail of the refusal of its settings that a case of a policy or a notifier expects, if it does.
 pub(super) fn refusal(folder: &Path) -> Option<String> {
     let text = fs::read_to_string(folder.join("expect.jsonl")).ok()?;
     let only: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;

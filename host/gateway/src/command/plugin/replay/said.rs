@@ -98,7 +98,7 @@ fn usage(usage: ours::Usage) -> Usage {
     }
 }
 
-fn request(request: exchange::Request) -> Request {
+pub(super) fn request(request: exchange::Request) -> Request {
     let exchange::Request {
         method,
         endpoint,
