@@ -24,7 +24,11 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-use crate::{Call, Client, Dial, Setup, patiently, setup::OWN_MOUNTS, workspace::binary};
+use crate::{
+    Call, Client, Dial, Setup, patiently,
+    setup::{Disk, OWN_MOUNTS},
+    workspace::binary,
+};
 
 /// A running gateway. Killed on drop; its log is printed when the test fails.
 #[derive(Debug)]
@@ -281,6 +285,12 @@ impl Drop for Gateway {
 const ON_A_DISK: &str =
     r#"mount -t tmpfs -o size="$2" none "$1" && program="$3" && shift 3 && exec "$program" "$@""#;
 
+/// Makes a folder the only one that can be written to, and becomes the program. What is no mount of its own is refused, and read-only
+/// with the one it is on.
+const ON_THE_ONLY_PLACE: &str = r#"mount --bind "$1" "$1" && mount -o remount,bind,ro / || exit 1
+for place in /tmp /var/tmp /dev/shm; do mount -o remount,bind,ro "$place" 2> /dev/null; done
+shift && exec "$@""#;
+
 type Running = (Child, Lines<BufReader<ChildStdout>>, String);
 
 async fn launch(setup: &Setup, home: &Path) -> Running {
@@ -351,11 +361,15 @@ fn command(setup: &Setup, home: &Path) -> Command {
     let disk = home.join("disk");
     let (mut command, folder) = match &setup.disk {
         None => (Command::new(binary()), home),
-        Some(size) => {
+        Some(kind) => {
             fs::create_dir_all(&disk).expect("the test's folder is ours");
             let mut command = Command::new("unshare");
-            command.args(OWN_MOUNTS).args(["sh", "-c", ON_A_DISK, "sh"]);
-            command.arg(&disk).arg(size).arg(binary());
+            command.args(OWN_MOUNTS).args(["sh", "-c"]);
+            match kind {
+                Disk::OfSize(size) => command.args([ON_A_DISK, "sh"]).arg(&disk).arg(size),
+                Disk::OnlyPlace => command.args([ON_THE_ONLY_PLACE, "sh"]).arg(&disk),
+            };
+            command.arg(binary());
             (command, disk.as_path())
         }
     };
@@ -366,11 +380,10 @@ fn command(setup: &Setup, home: &Path) -> Command {
     if setup.disk.is_none() {
         command.envs(engine(home));
     }
-    command
-        .envs(&setup.environment)
-        .current_dir(home)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
+    command.envs(&setup.environment);
+    if matches!(setup.disk, Some(Disk::OnlyPlace)) {
+        command.env("SLUICE_SANDBOX__CACHE_DIRECTORY", folder.join("compiled"));
+    }
+    command.current_dir(home).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     command
 }

@@ -15,14 +15,23 @@ const NOWHERE: &str = "http://127.0.0.1:9/v1";
 /// How `unshare` gives a process mounts of its own, whoever runs it.
 pub(crate) const OWN_MOUNTS: &[&str] = &["--user", "--map-root-user", "--mount"];
 
+/// Where an archive is that does not share the machine's disk.
+#[derive(Debug, Clone)]
+pub(crate) enum Disk {
+    /// In memory, with room for so much. Gone with the process.
+    OfSize(String),
+    /// Where it always is, and that alone can be written to.
+    OnlyPlace,
+}
+
 /// How to start a gateway. The environment of the test itself is not passed on.
 #[derive(Debug, Clone)]
 #[must_use = "call start()"]
 pub struct Setup {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) config: Option<String>,
-    /// Size of the disk that the archive is on, when it has one of its own.
-    pub(crate) disk: Option<String>,
+    /// The disk that the archive is on, when it has one of its own.
+    pub(crate) disk: Option<Disk>,
     secret: String,
     providers: usize,
 }
@@ -101,7 +110,13 @@ impl Setup {
 
     /// Puts the archive on a disk of its own, of that size: `3m`. It is gone with the process.
     pub fn on_a_disk_of(mut self, size: &str) -> Self {
-        self.disk = Some(size.to_owned());
+        self.disk = Some(Disk::OfSize(size.to_owned()));
+        self
+    }
+
+    /// Leaves it the folder of the archive to write to, and nothing else of the machine.
+    pub fn with_all_else_read_only(mut self) -> Self {
+        self.disk = Some(Disk::OnlyPlace);
         self
     }
 

@@ -462,6 +462,8 @@ fn make_file(path: &Path) -> io::Result<()> {
 /// Opens the connection that writes and brings the file up to date.
 fn connect(path: &Path) -> Result<Connection, OpenError> {
     let mut connection = schema::connect_to_write(path).map_err(|error| refused(path, error))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    schema::put_temporary_files(&connection, folder.unwrap_or(Path::new(".")));
     schema::migrate(&mut connection).map_err(|error| match error {
         SchemaError::Foreign => OpenError::NotAnArchive { path: path.to_owned(), source: None },
         SchemaError::Newer { found, known } => {

@@ -204,3 +204,36 @@ async fn a_disk_that_runs_full_refuses_and_is_used_again_when_there_is_room() {
     assert_eq!(readiness(&gateway).await, 200);
     assert_eq!(gateway.stop().await.code(), Some(0));
 }
+
+/// As in a container with a read-only root, or under a service manager that protects the system.
+#[tokio::test]
+async fn nothing_but_the_folder_of_the_archive_needs_to_be_writable() {
+    if let Err(why) = Setup::can_have_a_disk() {
+        return not_run("a gateway that can write to one folder only", &why);
+    }
+    let provider = FakeProvider::start().await;
+    let mut gateway = Setup::with(&provider).with_all_else_read_only().start().await;
+    let mut alice = gateway.connect("alice").await;
+
+    // Each is more than the database undoes in place.
+    let long = "word ".repeat(2_000);
+    for _ in 0..3 {
+        assert_eq!(alice.ask(&long).await.finish_reason, "stop");
+    }
+    let kept = alice.session().to_owned();
+    let mut alice = gateway.connect("alice").await;
+    assert_eq!(alice.ask(&long).await.finish_reason, "stop");
+    let path = format!("/chatbox/sessions/{}", alice.session());
+    let token = gateway.token("alice");
+    assert_eq!(gateway.call("DELETE", &path).bearer(&token).send().await.status, 204);
+    gateway.stop().await;
+
+    gateway.set("ENCRYPTION_KEY", &"k".repeat(32));
+    let sealed = gateway.run(&["reseal"]).await;
+    assert_eq!((sealed.code, sealed.stderr.contains("free space")), (Some(0), false), "{sealed:?}");
+    gateway.start_again().await;
+    assert_eq!(gateway.messages("alice", &kept).await.len(), 6);
+    let copy = gateway.home().join("disk/copy.db").display().to_string();
+    let backup = gateway.run(&["backup", &copy]).await;
+    assert_eq!(backup.code, Some(0), "{backup:?}");
+}

@@ -53,8 +53,22 @@ pub(crate) fn connect_to_write(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     // After a burst the log is cut back to this many bytes.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    // What undoes one job of a batch: the folder of the archive may be all that can be written to.
+    connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
     Ok(connection)
+}
+
+/// Lets SQLite put what is too large for memory into this folder, for as long as the process lives.
+///
+/// It is deprecated in favour of a variable of the environment, which a process may not set once it
+/// has threads. A folder that cannot be written to is refused, and SQLite looks for another one.
+pub(crate) fn put_temporary_files(connection: &Connection, folder: &Path) {
+    let folder = folder.to_string_lossy();
+    if let Err(error) = connection.pragma_update(None, "temp_store_directory", &folder) {
+        let error: &dyn std::error::Error = &error;
+        tracing::debug!(error, "temporary files go elsewhere");
+    }
 }
 
 /// Opens a connection that only reads.

@@ -157,6 +157,8 @@ pub(crate) fn place(after: Option<&Mark>) -> i64 {
 /// Writes the file anew, so that what was there before is not left in free pages.
 pub(crate) fn compact(path: &Path) -> rusqlite::Result<()> {
     let connection = schema::connect_to_write(path)?;
+    // The new file is made as a temporary one, which may be too large for memory.
+    connection.pragma_update(None, "temp_store", "file")?;
     connection.execute_batch("VACUUM")?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
