@@ -3,6 +3,7 @@
 //! The first that says no decides. What one changes, and the labels it puts on, the next one sees. One that fails says no, unless
 //! the operator wrote that it is to be passed over. What a policy is and how it runs is the sandbox's.
 
+mod beside;
 mod filtering;
 mod fuse;
 mod link;

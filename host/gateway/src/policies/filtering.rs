@@ -12,6 +12,7 @@ use sluice_chat::request::{Extra, Reasoning};
 use sluice_sandbox::{Filter, Hook};
 use tokio_util::sync::CancellationToken;
 
+use super::beside::Beside;
 use super::{Denied, Line, Link, Policies};
 use crate::ask::{AskError, Heard};
 use crate::metrics::Verdict;
@@ -33,6 +34,7 @@ pub(crate) fn filtered(
         policies,
         subject,
         stages: None,
+        beside: Beside::default(),
         ready: VecDeque::new(),
     };
     let heard = stream::unfold(state, async |mut state| Some((state.next().await?, state)));
@@ -70,6 +72,8 @@ struct Filtering {
     subject: Subject,
     /// None until they are opened.
     stages: Option<Vec<Stage>>,
+    /// What a vendor says beside the words and may go on with.
+    beside: Beside,
     /// What is to be passed on before anything more is waited for.
     ready: VecDeque<Heard>,
 }
@@ -206,11 +210,9 @@ impl Filtering {
                     passed.push(ChatEvent::ToolDelta(ToolDelta { index, id, name, arguments }));
                 }
             }
-            ChatEvent::Other(Extra { key, value }) => {
-                let value = self.run(Channel::Citation, &value, true).await?;
-                // What is no JSON any more is nothing that a client could read.
-                if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok() {
-                    passed.push(ChatEvent::Other(Extra { key, value }));
+            ChatEvent::Other(extra) => {
+                if let Some(whole) = self.beside.hear(extra) {
+                    self.filter_beside(whole, passed).await?;
                 }
             }
             ChatEvent::Finish(reason) => {
@@ -218,6 +220,19 @@ impl Filtering {
                 passed.push(ChatEvent::Finish(reason));
             }
             ChatEvent::Usage(_) | ChatEvent::UpstreamId { .. } => passed.push(event),
+        }
+        Ok(())
+    }
+
+    async fn filter_beside(
+        &mut self,
+        Extra { key, value }: Extra,
+        passed: &mut Vec<ChatEvent>,
+    ) -> Result<(), Denied> {
+        let value = self.run(Channel::Citation, &value, true).await?;
+        // What is no JSON any more is nothing that a client could read.
+        if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok() {
+            passed.push(ChatEvent::Other(Extra { key, value }));
         }
         Ok(())
     }
@@ -238,6 +253,9 @@ impl Filtering {
                 }
                 Channel::Citation => continue,
             });
+        }
+        for whole in std::mem::take(&mut self.beside).end() {
+            self.filter_beside(whole, passed).await?;
         }
         Ok(())
     }

@@ -73,13 +73,25 @@ async fn every_channel_of_v1_is_filtered_and_what_is_benign_is_left_alone() {
         json!({ "tool_calls": [{ "index": 0, "id": "t1", "type": "function", "function": { "name": "pay", "arguments": format!("{{\"card\":\"{one}") } }] }),
         json!({ "tool_calls": [{ "index": 0, "function": { "arguments": format!("{two}\",\"n\":12}}") } }] }),
         json!({ "content": "Bye, 4111 for now" }),
+        json!({ "refusal": format!(" Not {one}") }),
+        json!({ "refusal": two }),
+        json!({ "notice": format!("Of {one}"), "reasoning_details": [{ "text": one }] }),
+        json!({ "logprobs": { "content": [{ "token": one }] }, "audio": { "transcript": one } }),
+        json!({ "logprobs": { "content": [{ "token": two }] }, "audio": { "transcript": two } }),
+        json!({ "notice": two, "reasoning_details": [{ "text": two }] }),
+        json!({ "annotations": [{ "title": format!("{one}{two}") }] }),
+        json!({ "annotations": [{ "title": "benign" }] }),
     ];
     provider.always(Script::deltas(&deltas, "tool_calls"));
 
     let whole = complete(&gateway, &token, "Pay").await.json();
 
     let message = &whole["choices"][0]["message"];
-    assert_eq!(message["content"], "It is [card]. Bye, 4111 for now", "{whole}");
+    assert_eq!(message["content"], "It is [card]. Bye, 4111 for now Not [card]", "{whole}");
+    assert_eq!(message["refusal"], " Not [card]", "{whole}");
+    assert_eq!(message["notice"], "Of [card]", "{whole}");
+    assert_eq!(message["annotations"], json!([{ "title": "[card]" }, { "title": "benign" }]));
+    assert!(!whole.to_string().contains(two), "nor what repeats it in pieces: {whole}");
     assert_eq!(message["reasoning_content"], "I know [card], but", "{whole}");
     let call = &message["tool_calls"][0];
     assert_eq!((&call["id"], &call["function"]["name"]), (&json!("t1"), &json!("pay")), "{whole}");
@@ -90,9 +102,58 @@ async fn every_channel_of_v1_is_filtered_and_what_is_benign_is_left_alone() {
     let call = gateway.call("POST", "/v1/chat/completions").bearer(&token).json(&body);
     let streamed = call.events().await.begun().await.rest().await.concat();
     assert!(
-        streamed.contains("[card]") && !streamed.contains(two) && !streamed.contains("1111"),
+        streamed.contains("[card]") && !streamed.contains(two) && !streamed.contains(one),
         "{streamed}"
     );
+}
+
+/// The thoughts of an answer as `/v1` gives them out, each with its signature.
+async fn signed_thoughts(gateway: &Gateway, provider: &FakeProvider, said: &[&str]) -> Value {
+    let pieces = said.iter().enumerate().flat_map(|(slot, thought)| {
+        let (one, two) = thought.split_at(thought.len() / 2);
+        let delta = |delta: Value| json!({ "type": "content_block_delta", "index": slot, "delta": delta });
+        [
+            json!({ "type": "content_block_start", "index": slot, "content_block": { "type": "thinking", "thinking": "", "signature": "" } }),
+            delta(json!({ "type": "thinking_delta", "thinking": one })),
+            delta(json!({ "type": "thinking_delta", "thinking": two })),
+            delta(json!({ "type": "signature_delta", "signature": format!("of {slot}") })),
+            json!({ "type": "content_block_stop", "index": slot }),
+        ]
+    });
+    let begin = json!({ "type": "message_start", "message": { "id": "m", "type": "message", "role": "assistant", "content": [], "model": "x", "usage": { "input_tokens": 1, "output_tokens": 1 } } });
+    let end = [
+        json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 9 } }),
+        json!({ "type": "message_stop" }),
+    ];
+    let events = std::iter::once(begin).chain(pieces).chain(end);
+    let events = events.map(|event| {
+        format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default())
+    });
+    let body: String = events.collect();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    provider.then(Script::raw((head + &body).as_bytes()));
+    let answer = complete(gateway, &gateway.token("alice"), "Think").await.json();
+    answer["choices"][0]["message"]["thinking_blocks"].clone()
+}
+
+#[tokio::test]
+async fn a_signature_stands_under_the_text_that_it_is_of_or_nowhere() {
+    let provider = FakeProvider::start().await;
+    let chain = [("guard", bundled("guard"), "settings = { formats = [\"card\"] }")];
+    let setup = with(&provider, &chain).set("LLM_PROVIDER_1_TYPE", "anthropic");
+    let gateway = setup.start().await;
+    let thought = |text: &str, slot: usize| json!({ "type": "thinking", "thinking": text, "signature": format!("of {slot}") });
+
+    let said = ["Let me think about it", "and about 4111"];
+    let blocks = signed_thoughts(&gateway, &provider, &said).await;
+    assert_eq!(blocks, json!([thought(said[0], 0), thought(said[1], 1)]));
+
+    // The number is held back until the signature comes.
+    let blocks = signed_thoughts(&gateway, &provider, &["First", CARD, "and last"]).await;
+    assert_eq!(blocks, json!([thought("First", 0)]));
 }
 
 #[tokio::test]
@@ -213,12 +274,16 @@ fn how_a_text_is_cut_makes_no_difference_to_what_is_shown() {
         "[a-zé@. ]{1,10}",
     ];
     let text = prop::collection::vec(word, 1..6).prop_map(|words| words.join(" ") + "\n");
-    let said = prop::collection::vec((0..3_usize, prop::collection::vec(0..60_usize, 0..8)), 1..3);
+    let said = prop::collection::vec((0..7_usize, prop::collection::vec(0..60_usize, 0..8)), 1..3);
     let mut runner = TestRunner::new(Config { cases: 40, ..Config::default() });
     let tested = runner.run(&(text, said), |(text, said)| {
         let delta = |channel: usize, piece: &str| match channel {
             0 => json!({ "content": piece }),
             1 => json!({ "reasoning_content": piece }),
+            2 => json!({ "refusal": piece }),
+            3 => json!({ "notice": piece }),
+            4 => json!({ "reasoning_details": [{ "text": piece }] }),
+            5 => json!({ "logprobs": { "content": [{ "text": piece }] } }),
             _ => json!({ "tool_calls": [{ "index": 0, "function": { "arguments": piece } }] }),
         };
         let ask = |deltas: &[Value]| {
@@ -234,7 +299,7 @@ fn how_a_text_is_cut_makes_no_difference_to_what_is_shown() {
         let in_pieces: Vec<Value> = in_pieces.collect();
         let (whole, in_pieces) = (channels(&ask(&whole)), channels(&ask(&in_pieces)));
         prop_assert_eq!(&whole, &in_pieces);
-        for shown in [whole.0, whole.1, whole.2] {
+        for shown in whole {
             prop_assert!(!shown.contains(CARD) && !shown.contains("5500-0000"), "{}", shown);
         }
         Ok(())
