@@ -96,7 +96,8 @@ impl OnOutput for Guard {
 
         let held = text.len() - scan.decided;
         let decided = text.get(..scan.decided).unwrap_or_default();
-        if let Some(previous) = decided.chars().next_back() {
+        // What comes after the last of a text is another text.
+        if let Some(previous) = decided.chars().next_back().filter(|_| !last) {
             *self.before(channel) = previous.to_string();
         }
         let spans = scan.found.into_iter().map(|Found { range, pattern }| {

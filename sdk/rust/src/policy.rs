@@ -41,7 +41,7 @@ pub trait OnMessage: Policy {
 
 /// Everything that a model says, before it is shown or stored. One value filters one answer, from `Default`.
 pub trait OnOutput: Policy + Default {
-    /// Looks at what was held back and what is new of one channel. With `last` no more of that channel comes, and nothing is held back.
+    /// Looks at what was held back and what is new of one channel. With `last` that text is over, and nothing is held back.
     fn check(
         &mut self,
         cx: &Context<Self::Settings>,

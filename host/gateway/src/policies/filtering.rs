@@ -84,7 +84,7 @@ struct Stage {
     /// None once it failed and is passed over.
     filter: Option<Filter>,
     strands: BTreeMap<Channel, Strand>,
-    /// Whether it changed what was thought; a vendor's signature of it is no good then.
+    /// Whether it changed what was thought; a vendor's signature of it is no good then, nor one of what was thought after it.
     rethought: bool,
 }
 
@@ -196,7 +196,8 @@ impl Filtering {
                 passed.extend(some(text).map(ChatEvent::Text));
             }
             ChatEvent::Reasoning(Reasoning { text, signature }) => {
-                let text = self.run(Channel::Reasoning, &text, false).await?;
+                // What is signed is whole: it is let go of before its signature is, which is good for that text alone.
+                let text = self.run(Channel::Reasoning, &text, signature.is_some()).await?;
                 let rethought = self.stages.iter().flatten().any(|stage| stage.rethought);
                 let signature = signature.filter(|_| !rethought);
                 if signature.is_some() || !text.is_empty() {
