@@ -306,20 +306,27 @@ impl Stage {
             return Ok(new);
         }
         let asked = Box::pin(filter.check(channel, chunk, last));
-        let settled = match policies.go_on(&self.link, Hook::Output, asked).await? {
-            None => None,
-            Some(judged) => {
-                let verdict = Verdict::of_output(&judged.verdict);
-                match strand.settle(judged, last) {
-                    Ok(passed) => Some((verdict, passed)),
-                    Err(error) => policies.fault(&self.link, Hook::Output, &error)?,
-                }
+        let said = policies.go_on(&self.link, Hook::Output, asked).await;
+        let settled = said.and_then(|judged| {
+            let Some(judged) = judged else { return Ok(None) };
+            let verdict = Verdict::of_output(&judged.verdict);
+            match strand.settle(judged, last) {
+                Ok(passed) => Ok(Some((verdict, passed))),
+                Err(error) => policies.fault(&self.link, Hook::Output, &error),
             }
-        };
-        let Some((verdict, passed)) = settled else {
+        });
+        let (verdict, passed) = match settled {
+            Ok(Some(settled)) => settled,
             // It is passed over from here on, and what it held back goes with what is new.
-            self.filter = None;
-            return Ok(strand.give_up());
+            Ok(None) => {
+                self.filter = None;
+                return Ok(strand.give_up());
+            }
+            // Nor is it asked for a last word.
+            Err(denied) => {
+                self.filter = None;
+                return Err(denied);
+            }
         };
         policies.judging.judged(self.link.name(), Hook::Output, verdict);
         self.rethought |= verdict == Verdict::Edited && channel == Channel::Reasoning;

@@ -248,15 +248,21 @@ async fn no_filter_can_hold_back_without_end() {
     assert_eq!(shown + rest, flood.len() + 3);
 }
 
-/// What a client that streams from `/v1` has in the end, by channel.
-fn channels(events: &[String]) -> (String, String, String) {
-    let mut channels = (String::new(), String::new(), String::new());
+/// What a client that streams from `/v1` has in the end: words, thoughts, arguments, and fields beside them.
+fn channels(events: &[String]) -> [String; 6] {
+    let mut channels = <[String; 6]>::default();
     for event in events.iter().filter(|event| *event != "[DONE]") {
         let chunk: Value = serde_json::from_str(event).expect("JSON");
         let delta = &chunk["choices"][0]["delta"];
-        channels.0 += delta["content"].as_str().unwrap_or_default();
-        channels.1 += delta["reasoning_content"].as_str().unwrap_or_default();
-        channels.2 += delta["tool_calls"][0]["function"]["arguments"].as_str().unwrap_or_default();
+        let arguments = &delta["tool_calls"][0]["function"]["arguments"];
+        let fields = ["content", "reasoning_content", "refusal", "notice"].map(|key| &delta[key]);
+        for (channel, more) in channels.iter_mut().zip(fields.into_iter().chain([arguments])) {
+            *channel += more.as_str().unwrap_or_default();
+        }
+        for list in [&delta["reasoning_details"], &chunk["choices"][0]["logprobs"]["content"]] {
+            let pieces = list.as_array().into_iter().flatten();
+            channels[5].extend(pieces.filter_map(|piece| piece["text"].as_str()));
+        }
     }
     channels
 }
