@@ -120,6 +120,31 @@ pub struct Part {
     pub extras: Vec<Extra>,
 }
 
+impl Part {
+    /// Bytes of text in it, JSON of calls and vendors included.
+    pub fn text_bytes(&self) -> usize {
+        let bytes = |extra: &Extra| extra.value.len();
+        let content = match &self.content {
+            Content::Text(text) => text.len(),
+            Content::Image(_) | Content::Audio(_) | Content::Document(_) => 0,
+            Content::ToolCall(call) => {
+                call.arguments.len() + call.extras.iter().map(bytes).sum::<usize>()
+            }
+            Content::ToolResult(result) => {
+                let bytes = |content: &ToolContent| match content {
+                    ToolContent::Text(text) => text.len(),
+                    ToolContent::Image(_) => 0,
+                    ToolContent::Other(extra) => bytes(extra),
+                };
+                result.content.iter().map(bytes).sum()
+            }
+            Content::Reasoning(thought) => thought.text.len(),
+            Content::Other(extra) => bytes(extra),
+        };
+        content + self.extras.iter().map(bytes).sum::<usize>()
+    }
+}
+
 /// One message of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -229,4 +254,15 @@ pub struct ChatRequest {
     pub user: Option<String>,
     /// What the client sent and this vocabulary does not name, by top-level key.
     pub extras: Vec<Extra>,
+}
+
+impl ChatRequest {
+    /// Bytes of text in its messages, JSON of calls and vendors included.
+    pub fn text_bytes(&self) -> usize {
+        let bytes = |message: &Message| -> usize {
+            let extras = message.extras.iter().map(|extra| extra.value.len());
+            message.parts.iter().map(Part::text_bytes).chain(extras).sum()
+        };
+        self.messages.iter().map(bytes).sum()
+    }
 }

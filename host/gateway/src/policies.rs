@@ -124,7 +124,8 @@ impl Policies {
         let chain = self.chain();
         for link in chain.with(Hook::Connect) {
             let asked = Box::pin(link.policy().on_connect(&subject, rand::random()));
-            let Some(decision) = self.ask(link, Hook::Connect, asked).await? else { continue };
+            let asked = self.ask(link, Hook::Connect, &subject.caller, asked).await?;
+            let Some(decision) = asked else { continue };
             self.decide(link, Hook::Connect, decision, &mut subject).await?;
         }
         Ok(())
@@ -146,24 +147,26 @@ impl Policies {
         }
         for link in chain.with(Hook::Admin) {
             let asked = Box::pin(link.policy().on_admin(&subject, action, rand::random()));
-            let Some(decision) = self.ask(link, Hook::Admin, asked).await? else { continue };
+            let asked = self.ask(link, Hook::Admin, &subject.caller, asked).await?;
+            let Some(decision) = asked else { continue };
             self.decide(link, Hook::Admin, decision, &mut subject).await?;
         }
         Ok(())
     }
 
-    /// Lets one call happen, and counts it. None if it failed and is passed over.
+    /// Lets one call about somebody happen, and counts it. None if it failed and is passed over.
     async fn ask<T>(
         &self,
         link: &Link,
         hook: Hook,
+        caller: &Caller,
         asked: impl Future<Output = Result<T, sluice_sandbox::CallError>>,
     ) -> Result<Option<T>, Denied> {
-        if !link.admits() {
+        if link.state() == State::Down {
             self.judging.judged(link.name(), hook, Verdict::Skipped);
             return failed(link);
         }
-        self.go_on(link, hook, asked).await
+        self.go_on(link, hook, caller, asked).await
     }
 
     /// As [`ask`](Self::ask), of somebody who was asked already and is in the midst of it: a filter that works is not given up
@@ -172,17 +175,15 @@ impl Policies {
         &self,
         link: &Link,
         hook: Hook,
+        caller: &Caller,
         asked: impl Future<Output = Result<T, sluice_sandbox::CallError>>,
     ) -> Result<Option<T>, Denied> {
         let timed = self.judging.timed(link.name(), hook, asked);
         match timed.await {
-            Ok(said) => {
-                link.worked();
-                Ok(Some(said))
-            }
+            Ok(said) => Ok(Some(said)),
             Err(error) => {
                 self.judging.judged(link.name(), hook, Verdict::of(&error));
-                let (policy, down) = (link.name(), link.failed(&error));
+                let (policy, down) = (link.name(), link.failed(&error, &caller.principal.id));
                 let error = &error as &dyn Error;
                 tracing::warn!(policy, hook = hook.as_str(), down, error, "a policy failed");
                 failed(link)

@@ -16,8 +16,11 @@ pub struct Limits {
     pub step: Duration,
     /// For each call of a policy's hook.
     pub hook: Duration,
-    /// For each chunk that a policy filters.
+    /// For each chunk of an answer that a policy filters.
     pub window: Duration,
+    /// On top of a hook's and a window's, for each whole [`Limits::PAGE_BYTES`] of text that the call is given: reading takes time,
+    /// and how much there is to read is not the policy's choice.
+    pub page: Duration,
     /// For each of the two calls that make vectors: reading them is much text at once.
     pub embedding: Duration,
     /// For all calls of one answer together, and for all of one filter.
@@ -43,6 +46,22 @@ pub struct Limits {
 impl Limits {
     /// Largest linear memory that the pool has room for.
     pub const MAX_MEMORY_BYTES: usize = 16 << 20;
+    /// Text that a policy has [`Limits::page`] more for.
+    pub const PAGE_BYTES: usize = 16 << 10;
+
+    /// The time for a message's judgement whose texts are so long.
+    pub(crate) fn hook_reading(&self, bytes: usize) -> Duration {
+        self.hook + self.reading(bytes)
+    }
+
+    /// The time for a look at so many bytes of an answer.
+    pub(crate) fn window_reading(&self, bytes: usize) -> Duration {
+        self.window + self.reading(bytes)
+    }
+
+    fn reading(&self, bytes: usize) -> Duration {
+        self.page.saturating_mul(u32::try_from(bytes / Self::PAGE_BYTES).unwrap_or(u32::MAX))
+    }
 }
 
 impl Default for Limits {
@@ -53,6 +72,7 @@ impl Default for Limits {
             step: Duration::from_millis(20),
             hook: Duration::from_millis(10),
             window: Duration::from_millis(5),
+            page: Duration::from_millis(1),
             embedding: Duration::from_millis(300),
             answer: Duration::from_secs(10),
             memory_bytes: Self::MAX_MEMORY_BYTES,
@@ -64,5 +84,21 @@ impl Default for Limits {
             log_lines: 200,
             live_answers: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_has_its_time_whatever_the_policy_is() {
+        let limits = Limits::default();
+        for (bytes, more) in [(0, 0), (16 << 10, 1), (2 << 20, 128)] {
+            let more = Duration::from_millis(more);
+            assert_eq!(limits.hook_reading(bytes), limits.hook + more);
+            assert_eq!(limits.window_reading(bytes), limits.window + more);
+        }
+        assert_eq!(limits.hook_reading((16 << 10) - 1), limits.hook);
     }
 }

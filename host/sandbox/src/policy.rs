@@ -154,6 +154,7 @@ impl Policy {
         seed: u64,
     ) -> Result<MessageDecision, CallError> {
         let (told, asked) = (convert::subject(subject), question(chat));
+        let bytes = chat.text_bytes();
         let now = subject.now;
         let checked = Arc::clone(&self.checked);
         self.run(async move {
@@ -164,7 +165,7 @@ impl Policy {
             let mut fresh = checked.fresh(now, seed).await?;
             let guest = hook.load(&mut fresh.store, &fresh.instance);
             let guest = fresh.settle(guest)?;
-            begin(&mut fresh.store, checked.limits.hook);
+            begin(&mut fresh.store, checked.limits.hook_reading(bytes));
             let called = guest.call_on_message(&mut fresh.store, &told, &asked).await;
             fresh.settle(called).map(convert::message_decision)
         })

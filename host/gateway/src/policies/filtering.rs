@@ -17,6 +17,9 @@ use super::{Denied, Line, Link, Policies};
 use crate::ask::{AskError, Heard};
 use crate::metrics::Verdict;
 
+/// Most bytes of a text that a filter is given at once, beside what it held back: its time is for about so much.
+const MOST_AT_ONCE: usize = 16 * 1_024;
+
 /// Passes on what is heard as the policies leave it. Filters are opened when something is first waited for; without a policy that
 /// filters, it is the stream itself.
 pub(crate) fn filtered(
@@ -144,7 +147,8 @@ impl Filtering {
         let mut stages = Vec::new();
         for link in self.policies.chain().with(Hook::Output) {
             let opening = Box::pin(link.policy().filter(&self.subject, rand::random()));
-            let filter = self.policies.ask(link, Hook::Output, opening).await?.flatten();
+            let caller = &self.subject.caller;
+            let filter = self.policies.ask(link, Hook::Output, caller, opening).await?.flatten();
             let link = Arc::clone(link);
             stages.push(Stage { link, filter, strands: BTreeMap::new(), rethought: false });
         }
@@ -266,7 +270,7 @@ impl Filtering {
         let policies = Arc::clone(&self.policies);
         let mut text = new.to_owned();
         for stage in self.stages.iter_mut().flatten() {
-            text = stage.run(&policies, channel, text, last, &self.subject).await?;
+            text = stage.run(&policies, channel, &text, last, &self.subject).await?;
         }
         Ok(text)
     }
@@ -275,9 +279,9 @@ impl Filtering {
     async fn finish(&mut self) {
         for stage in self.stages.iter_mut().flatten() {
             let Some(filter) = stage.filter.take() else { continue };
-            let Ok(Some(note)) =
-                self.policies.go_on(&stage.link, Hook::Output, Box::pin(filter.finish())).await
-            else {
+            let (caller, finishing) = (&self.subject.caller, Box::pin(filter.finish()));
+            let finished = self.policies.go_on(&stage.link, Hook::Output, caller, finishing).await;
+            let Ok(Some(note)) = finished else {
                 continue;
             };
             self.policies.judging.judged(stage.link.name(), Hook::Output, Verdict::Allowed);
@@ -291,22 +295,45 @@ impl Filtering {
 }
 
 impl Stage {
+    /// Sends a text through, in parts if it is long: where a text is cut makes no difference to a filter.
     async fn run(
         &mut self,
         policies: &Policies,
         channel: Channel,
-        new: String,
+        new: &str,
         last: bool,
         subject: &Subject,
     ) -> Result<String, Denied> {
-        let Some(filter) = &mut self.filter else { return Ok(self.give_up(channel, &new)) };
+        let mut passed = String::new();
+        let mut rest = new;
+        loop {
+            // A citation is looked at whole.
+            let most = if channel == Channel::Citation { rest.len() } else { MOST_AT_ONCE };
+            let (part, more) = rest.split_at(rest.floor_char_boundary(most));
+            passed += &self.look(policies, channel, part, last && more.is_empty(), subject).await?;
+            rest = more;
+            if rest.is_empty() {
+                return Ok(passed);
+            }
+        }
+    }
+
+    async fn look(
+        &mut self,
+        policies: &Policies,
+        channel: Channel,
+        new: &str,
+        last: bool,
+        subject: &Subject,
+    ) -> Result<String, Denied> {
+        let Some(filter) = &mut self.filter else { return Ok(self.give_up(channel, new)) };
         let strand = self.strands.entry(channel).or_default();
-        let chunk = strand.chunk(&new);
+        let chunk = strand.chunk(new);
         if chunk.is_empty() {
-            return Ok(new);
+            return Ok(String::new());
         }
         let asked = Box::pin(filter.check(channel, chunk, last));
-        let said = policies.go_on(&self.link, Hook::Output, asked).await;
+        let said = policies.go_on(&self.link, Hook::Output, &subject.caller, asked).await;
         let settled = said.and_then(|judged| {
             let Some(judged) = judged else { return Ok(None) };
             let verdict = Verdict::of_output(&judged.verdict);

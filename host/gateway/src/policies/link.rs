@@ -19,7 +19,7 @@ pub(crate) struct Link {
 pub(crate) enum State {
     /// It is.
     Asked,
-    /// It failed too often. None of its hooks is asked for a while, which counts as a failure.
+    /// It failed too many users. None of its hooks is asked for a while, which counts as a failure.
     Down,
 }
 
@@ -46,19 +46,11 @@ impl Link {
 
     /// Whether it is asked now.
     pub(crate) fn state(&self) -> State {
-        if self.fuse.is_down() { State::Down } else { State::Asked }
+        if self.fuse.is_down(Instant::now()) { State::Down } else { State::Asked }
     }
 
-    pub(super) fn admits(&self) -> bool {
-        self.fuse.admits(Instant::now())
-    }
-
-    pub(super) fn worked(&self) {
-        self.fuse.worked(Instant::now());
-    }
-
-    /// Whether that was one failure too many.
-    pub(super) fn failed(&self, error: &CallError) -> bool {
+    /// Whether that failure, of a call about this user, was one too many.
+    pub(super) fn failed(&self, error: &CallError, user: &str) -> bool {
         let its_own = match error {
             CallError::Busy | CallError::Poisoned => false,
             CallError::Refused(_)
@@ -68,6 +60,6 @@ impl Link {
             | CallError::TooMuchOutput
             | CallError::Malformed(_) => true,
         };
-        its_own && self.fuse.failed(Instant::now())
+        its_own && self.fuse.failed(Instant::now(), user)
     }
 }

@@ -88,7 +88,8 @@ impl Policies {
             subject.model = Some(judged.model.to_string());
             request.model = judged.model.to_string();
             let asked = Box::pin(link.policy().on_message(&subject, &request, rand::random()));
-            let Some(said) = self.ask(link, Hook::Message, asked).await? else { continue };
+            let asked = self.ask(link, Hook::Message, &subject.caller, asked).await?;
+            let Some(said) = asked else { continue };
             let MessageDecision { decision, edits, reserve } = said;
             self.decide(link, Hook::Message, decision, &mut subject).await?;
             let before = (request.clone(), judged.model.clone(), judged.prepended);

@@ -75,7 +75,8 @@ impl Policies {
         let mut needed = Vec::new();
         for link in chain.with(Hook::Usage) {
             let asked = Box::pin(link.policy().on_usage(&subject, outcome, rand::random()));
-            let Ok(Some(said)) = self.ask(link, Hook::Usage, asked).await else {
+            let asked = self.ask(link, Hook::Usage, &subject.caller, asked).await;
+            let Ok(Some(said)) = asked else {
                 // Nobody knows what was needed: what was reserved is what counts.
                 let own = format!("{}/", link.name());
                 let taken = ticket.iter().flat_map(|ticket| &ticket.taken);

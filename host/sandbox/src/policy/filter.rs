@@ -73,7 +73,7 @@ impl Filter {
     ) -> Result<Judged, CallError> {
         let mut live = self.live.take().ok_or(CallError::Poisoned)?;
         let (channel, chunk) = (convert::channel(channel), chunk.to_owned());
-        begin(&mut live.fresh.store, self.limits.window);
+        begin(&mut live.fresh.store, self.limits.window_reading(chunk.len()));
         let call = async move {
             let Live { fresh, guest, filter, .. } = &mut *live;
             let filters = guest.filter();
