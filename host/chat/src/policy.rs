@@ -80,6 +80,8 @@ pub struct Decision {
 pub enum Edit {
     /// The newest user message becomes this.
     ReplaceLast(Message),
+    /// The message at this place of what the policy was asked about becomes this.
+    Replace(u32, Message),
     /// A system message in front, for the provider only.
     PrependSystem(String),
     /// Another model, by its public id.

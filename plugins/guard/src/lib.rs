@@ -5,16 +5,18 @@
 //! pieces, the same comes out.
 
 mod card;
+mod cleaning;
 mod patterns;
 mod settings;
 
 use std::mem;
 
 use sluice_sdk::{
-    Channel, ChatRequest, Content, Context, Denial, Effect, Judged, Message, MessageDecision,
-    OnMessage, OnOutput, Policy, Role, Span, Subject,
+    Channel, ChatRequest, Context, Effect, Judged, MessageDecision, OnMessage, OnOutput, Policy,
+    Span, Subject,
 };
 
+use crate::cleaning::Cleaning;
 use crate::patterns::{Found, Patterns, Scanner};
 pub use crate::settings::Settings;
 
@@ -34,37 +36,25 @@ impl Policy for Guard {
 }
 
 impl OnMessage for Guard {
+    /// All messages: of a conversation that a client brings whole, nobody has seen the others, or those were changed since.
     fn on_message(cx: &Context<Settings>, _: &Subject, chat: &ChatRequest) -> MessageDecision {
-        let newest = chat.messages.iter().rfind(|message| message.role == Role::User);
-        let Some(newest) = newest.filter(|_| cx.settings.input) else {
+        if !cx.settings.input {
             return MessageDecision::allow();
-        };
-        match cleaned(&cx.settings.patterns, newest) {
-            Err(denial) => MessageDecision::deny(denial),
-            Ok((_, 0)) => MessageDecision::allow(),
-            Ok((message, count)) => MessageDecision::allow()
-                .replace_last_message(message)
-                .with_label("guard.replaced", count.to_string()),
+        }
+        let mut cleaning = Cleaning::new(&cx.settings.patterns);
+        let mut decision = MessageDecision::allow();
+        for (place, message) in chat.messages.iter().enumerate() {
+            match cleaning.message(message) {
+                Err(denial) => return MessageDecision::deny(denial),
+                Ok(None) => {}
+                Ok(Some(clean)) => decision = decision.replace(place, clean),
+            }
+        }
+        match cleaning.replaced() {
+            0 => decision,
+            count => decision.with_label("guard.replaced", count.to_string()),
         }
     }
-}
-
-/// The message without what should not pass, and how much that was.
-fn cleaned(patterns: &Patterns, message: &Message) -> Result<(Message, usize), Denial> {
-    let mut scanner = patterns.scanner();
-    let (mut message, mut count) = (message.clone(), 0);
-    for part in &mut message.parts {
-        let Content::Text(text) = &mut part.content else { continue };
-        let found = patterns.scan(&mut scanner, text, 0, true).found;
-        if let Some(denial) = found.iter().find_map(|found| patterns.denial(found)) {
-            return Err(denial);
-        }
-        count += found.len();
-        for Found { range, pattern } in found.into_iter().rev() {
-            text.replace_range(range, patterns.replacement(pattern));
-        }
-    }
-    Ok((message, count))
 }
 
 impl OnOutput for Guard {
@@ -88,7 +78,11 @@ impl OnOutput for Guard {
         text.push_str(chunk);
 
         let scanner = self.scanner.get_or_insert_with(|| patterns.scanner());
+        scanner.begin();
         let scan = patterns.scan(scanner, &text, from, last || is_whole);
+        if scan.gave_up {
+            return Judged::stop(Patterns::too_long());
+        }
         if let Some(denial) = scan.found.iter().find_map(|found| patterns.denial(found)) {
             return Judged::stop(denial);
         }

@@ -16,6 +16,11 @@ use crate::{
 /// Longest match, in bytes: what is longer is replaced up to here. Within what a host lets a filter hold back (4,096).
 const LONGEST: usize = 4000;
 
+/// Steps of the automaton that a text may take beyond [`STEPS_A_BYTE`]: about half of what a host gives a filter's look.
+const STEPS: usize = 1_000_000;
+/// Steps for each byte of it, which ordinary text never needs: about half of what a host gives for more bytes.
+const STEPS_A_BYTE: usize = 12;
+
 /// What is done about a match.
 #[derive(Debug, Clone)]
 pub(crate) enum Then {
@@ -36,7 +41,26 @@ pub(crate) struct Patterns {
 
 /// What an automaton has learned so far; costs a little to make, so one is kept for an answer.
 #[derive(Debug)]
-pub(crate) struct Scanner(Cache);
+pub(crate) struct Scanner {
+    cache: Cache,
+    /// Whether nothing begins with a byte after another, for each two that were seen: most of a text is over with one step.
+    barren: Vec<Option<bool>>,
+    /// Steps that are left.
+    steps: usize,
+}
+
+impl Scanner {
+    /// Readies it for what is scanned next: a text, or some that are judged together.
+    pub(crate) fn begin(&mut self) {
+        self.steps = STEPS;
+    }
+
+    /// The place of a byte and the one before it, if any.
+    fn pair(text: &[u8], at: usize) -> usize {
+        let before = at.checked_sub(1).map_or(256, |before| usize::from(text[before]));
+        before * 256 + usize::from(text[at])
+    }
+}
 
 /// A match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +78,8 @@ pub(crate) struct Scan {
     pub(crate) found: Vec<Found>,
     /// From this byte on a match may begin that is not whole yet.
     pub(crate) decided: usize,
+    /// It was given up there: too much could have begun in it and did not.
+    pub(crate) gave_up: bool,
 }
 
 /// What begins at a place.
@@ -62,6 +88,8 @@ enum Look {
     Match(Found),
     /// Nothing can be said before more is known.
     Growing,
+    /// No steps are left.
+    GaveUp,
 }
 
 impl Patterns {
@@ -96,7 +124,13 @@ impl Patterns {
     }
 
     pub(crate) fn scanner(&self) -> Scanner {
-        Scanner(self.dfa.create_cache())
+        let (cache, barren) = (self.dfa.create_cache(), vec![None; 257 * 256]);
+        Scanner { cache, barren, steps: STEPS }
+    }
+
+    /// Why a text is refused that would take too long.
+    pub(crate) fn too_long() -> Denial {
+        Denial::new("too-long", "This cannot be checked in a reasonable time; make it shorter.")
     }
 
     /// What a match becomes.
@@ -118,27 +152,33 @@ impl Patterns {
     /// Looks through a text from a byte on; what is before it is only context. With `last` nothing follows, and all is decided.
     ///
     /// Everything that is decided is decided as it would be of the whole text: at each place what can begin there is followed until it
-    /// is over, or until the text is.
+    /// is over, or until the text is. That takes as long as the text, times as many matches as begin and come to nothing: so the
+    /// steps are counted, and a text that takes too many is given up.
     pub(crate) fn scan(&self, scanner: &mut Scanner, text: &str, from: usize, last: bool) -> Scan {
-        let mut found = Vec::new();
-        let mut at = from;
-        while at < text.len() {
-            match self.look(scanner, text, at, last) {
-                Look::Nothing => at = text.ceil_char_boundary(at + 1),
+        scanner.steps += STEPS_A_BYTE * (text.len() - from);
+        let mut scan = Scan { found: Vec::new(), decided: from, gave_up: false };
+        while scan.decided < text.len() {
+            match self.look(scanner, text, scan.decided, last) {
+                Look::Nothing => scan.decided = text.ceil_char_boundary(scan.decided + 1),
                 Look::Match(of) => {
-                    at = of.range.end;
-                    found.push(of);
+                    scan.decided = of.range.end;
+                    scan.found.push(of);
                 }
                 Look::Growing => break,
+                Look::GaveUp => {
+                    scan.gave_up = true;
+                    break;
+                }
             }
         }
-        Scan { found, decided: at }
+        scan
     }
 
     fn look(&self, scanner: &mut Scanner, text: &str, at: usize, last: bool) -> Look {
         let by_pattern = self.by_pattern(scanner, text, at, last);
         let by_number = if self.cards { card::look(text.as_bytes(), at, last) } else { Card::No };
         match (by_pattern, by_number) {
+            (Ok(Look::GaveUp), _) => Look::GaveUp,
             (Ok(Look::Growing), _) | (_, Card::Growing) => Look::Growing,
             (Ok(Look::Match(of)), Card::UpTo(end)) if of.range.end >= end => Look::Match(of),
             (_, Card::UpTo(end)) => {
@@ -155,11 +195,15 @@ impl Patterns {
     /// Follows the automaton from `at` until nothing more can match, the longest match is over, or the text is.
     fn by_pattern(
         &self,
-        Scanner(cache): &mut Scanner,
+        Scanner { cache, barren, steps }: &mut Scanner,
         text: &str,
         at: usize,
         last: bool,
     ) -> Result<Look, MatchError> {
+        let pair = Scanner::pair(text.as_bytes(), at);
+        if barren[pair] == Some(true) {
+            return Ok(Look::Nothing);
+        }
         let input = Input::new(text).range(at..).anchored(Anchored::Yes);
         let mut state = self.dfa.start_state_forward(cache, &input)?;
         let mut longest = None;
@@ -172,8 +216,15 @@ impl Patterns {
                 let pattern = self.dfa.match_pattern(cache, state, 0).as_usize();
                 longest = Some(Found { range: at..place, pattern });
             }
+            if place == at {
+                barren[pair] = Some(state.is_dead());
+            }
             if state.is_dead() {
                 return Ok(longest.map_or(Look::Nothing, Look::Match));
+            }
+            *steps = steps.saturating_sub(1);
+            if *steps == 0 {
+                return Ok(Look::GaveUp);
             }
         }
         if until == text.len() && until < at + LONGEST && !last {
@@ -241,8 +292,8 @@ fn regexes(format: Format) -> &'static [&'static str] {
             r"(?-u:\b)glpat-[A-Za-z0-9_-]{20,}",
             r"(?-u:\b)xox[abeoprs]-[A-Za-z0-9-]{10,}",
             r"(?-u:\b)AIza[A-Za-z0-9_-]{35}",
-            r"(?-u:\b)eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-            r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\r\n ]*(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?",
+            r"(?-u:\b)eyJ[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+            r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:[A-Za-z0-9+/=\r\n ]|\\[nr])*(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?",
         ],
         // By `card`.
         Format::Card => &[],

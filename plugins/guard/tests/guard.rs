@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use sluice_guard::{Guard, Settings};
 use sluice_sdk::{
-    Channel, ChatRequest, Context, Judged, Message, OnMessage, OnOutput, OutputVerdict, Role,
-    Subject,
+    Channel, ChatRequest, Content, Context, Edit, Extra, Judged, Message, MessageDecision,
+    OnMessage, OnOutput, OutputVerdict, Part, Reasoning, Replacement, Role, Subject, ToolCall,
+    ToolContent, ToolResult,
 };
 
 fn context(settings: &str) -> Context<Settings> {
@@ -109,10 +110,131 @@ fn a_message_is_cleaned_and_only_if_it_has_to_be() {
     chat.messages.push(Message::of(Role::User, "my card is 4111111111111111"));
     let cleaned = Guard::on_message(&context("{}"), &Subject::of("u"), &chat);
     let expected = Message::of(Role::User, "my card is [card]");
-    assert_eq!(cleaned.edits, [sluice_sdk::Edit::ReplaceLast(expected)]);
+    assert_eq!(edits(&cleaned), [(0, &expected)]);
 
-    chat.messages.push(Message::of(Role::User, "nothing"));
+    chat.messages = vec![Message::of(Role::User, "nothing")];
     assert!(Guard::on_message(&context("{}"), &Subject::of("u"), &chat).edits.is_empty());
+}
+
+fn edits(decision: &MessageDecision) -> Vec<(u32, &Message)> {
+    let replacement = |edit| match edit {
+        &Edit::Replace(Replacement { place, ref message }) => Some((place, message)),
+        Edit::ReplaceLast(_) | Edit::PrependSystem(_) | Edit::Reroute(_) => None,
+    };
+    let replaced: Option<Vec<_>> = decision.edits.iter().map(replacement).collect();
+    replaced.expect("nothing else")
+}
+
+fn part(content: Content) -> Part {
+    Part { content, extras: Vec::new() }
+}
+
+fn of(role: Role, contents: Vec<Content>) -> Message {
+    let parts = contents.into_iter().map(part).collect();
+    Message { role, name: None, parts, extras: Vec::new() }
+}
+
+/// The places of a conversation that a model reads, each saying this.
+fn places(text: &str) -> Vec<Message> {
+    let arguments = format!("{{\"a\":\"{text}\"}}");
+    let call = ToolCall {
+        id: "1".into(),
+        name: "f".into(),
+        arguments: arguments.clone(),
+        extras: Vec::new(),
+    };
+    let result = |content| ToolResult {
+        id: "1".into(),
+        name: "f".into(),
+        content: vec![content],
+        is_error: false,
+    };
+    let extra = Extra { key: "own".into(), value: arguments };
+    let thought = Reasoning { text: text.to_owned(), signature: None };
+    let mut refused = Message::of(Role::Assistant, "");
+    refused.extras.push(extra.clone());
+    let system = Message::of(Role::System, text);
+    let mut all = vec![system, Message::of(Role::User, text), Message::of(Role::Assistant, text)];
+    all.extend([
+        of(Role::Assistant, vec![Content::ToolCall(call)]),
+        of(Role::Tool, vec![Content::ToolResult(result(ToolContent::Text(text.to_owned())))]),
+        of(Role::Tool, vec![Content::ToolResult(result(ToolContent::Other(extra.clone())))]),
+        of(Role::Assistant, vec![Content::Reasoning(thought)]),
+        of(Role::User, vec![Content::Other(extra)]),
+        refused,
+    ]);
+    all
+}
+
+#[test]
+fn everything_that_a_model_reads_is_cleaned_wherever_it_stands() {
+    let (dirty, clean) = (places("by 4111111111111111!"), places("by [card]!"));
+    let mut chat = ChatRequest::new("m");
+    chat.messages.clone_from(&dirty);
+    // The newest has nothing.
+    chat.messages.push(Message::of(Role::User, "go on"));
+
+    let decision = Guard::on_message(&context("{}"), &Subject::of("u"), &chat);
+
+    let expected: Vec<(u32, &Message)> = (0..).zip(&clean).collect();
+    assert_eq!(edits(&decision), expected);
+
+    let deny = context(
+        r#"{"formats": [], "patterns": [{"name": "no", "regex": "4111", "then": "deny"}]}"#,
+    );
+    for message in dirty {
+        chat.messages = vec![message, Message::of(Role::User, "go on")];
+        let decision = Guard::on_message(&deny, &Subject::of("u"), &chat);
+        assert_eq!(decision.denial().map(|denial| denial.code.as_str()), Some("no"), "{chat:?}");
+    }
+}
+
+#[test]
+fn the_signature_of_a_thought_that_is_cleaned_is_gone() {
+    let thought = |text: &str, signature: Option<&str>| {
+        let signature = signature.map(str::to_owned);
+        of(Role::Assistant, vec![Content::Reasoning(Reasoning { text: text.into(), signature })])
+    };
+    let mut chat = ChatRequest::new("m");
+    chat.messages = vec![thought("4111111111111111", Some("s")), thought("so", Some("s"))];
+    let decision = Guard::on_message(&context("{}"), &Subject::of("u"), &chat);
+    assert_eq!(edits(&decision), [(0, &thought("[card]", None))]);
+}
+
+#[test]
+fn parts_of_a_message_are_one_text_and_each_is_one_too() {
+    let texts = |texts: &[&str]| {
+        of(Role::User, texts.iter().map(|text| Content::Text((*text).to_owned())).collect())
+    };
+    for (dirty, clean) in [
+        (vec!["a 4111 1111 ", "1111 1111 b"], vec!["a [card]", " b"]),
+        (vec!["a 4111", "1111", "11111111 b"], vec!["a [card]", "[card]", " b"]),
+        (vec!["5", "4111111111111111"], vec!["5", "[card]"]),
+        (vec!["x", "sk-abcdefghijklmnopqrstuvwx", ""], vec!["x", "[key]", ""]),
+    ] {
+        let mut chat = ChatRequest::new("m");
+        chat.messages.push(texts(&dirty));
+        let decision = Guard::on_message(&context("{}"), &Subject::of("u"), &chat);
+        assert_eq!(edits(&decision), [(0, &texts(&clean))]);
+    }
+}
+
+#[test]
+fn a_text_of_beginnings_is_looked_through_or_refused() {
+    let ask = |text: String| {
+        let mut chat = ChatRequest::new("m");
+        chat.messages.push(Message::of(Role::User, text));
+        let own = r#"{"patterns": [{"name": "own", "regex": "secret.*project"}]}"#;
+        let decision = Guard::on_message(&context(own), &Subject::of("u"), &chat);
+        decision.denial().map(|denial| denial.code.clone())
+    };
+    // As long as a message may be, as far as the gateway's default goes.
+    for begun in ["eyJ-", "a.a@", "4 ", "sk-", "-----BEGIN ", "+1 ", "(2"] {
+        assert_eq!(ask(begun.repeat(10_000 / begun.len())), None, "{begun}");
+    }
+    let prose = "The quick brown fox jumps over the lazy dog while 42 other animals watch. ";
+    assert_eq!(ask(prose.repeat((2 << 20) / prose.len())), None);
+    assert_eq!(ask("secret ".repeat(100_000)), Some("too-long".to_owned()));
 }
 
 #[test]

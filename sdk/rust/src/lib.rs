@@ -159,7 +159,9 @@ pub use bindings::{
         Decision, Denial, Effect, Principal, Reservation, Scope, Subject, Verdict, Window,
     },
     embedding::exports::sluice::plugin::embedding::{Embedded, EmbeddingRequest, Passage},
-    message::exports::sluice::plugin::on_message::{Edit, ResultOfMessage as MessageDecision},
+    message::exports::sluice::plugin::on_message::{
+        Edit, Replacement, ResultOfMessage as MessageDecision,
+    },
     notice::exports::sluice::plugin::notifier::{Notice, Severity},
     output::exports::sluice::plugin::on_output::{Channel, Judged, OutputVerdict, Span},
     provider::exports::sluice::plugin::provider::{Directive, Input, Output},

@@ -3,6 +3,7 @@
 mod budget;
 mod chain;
 mod filter;
+mod guard;
 mod operators;
 
 use serde_json::{Value, json};

@@ -62,10 +62,10 @@ impl Judged {
 /// An edit that cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum BadEdit {
-    #[error("there is no message of the user to replace")]
+    #[error("there is no such message to replace")]
     NoMessage,
-    #[error("a message is replaced by one that is no message of the user")]
-    NotUser,
+    #[error("a message is replaced by one of another role")]
+    Role,
     #[error("a message is replaced by a much longer one, or by none")]
     Length,
     #[error("it sends the message to a model that is not there for this user")]
@@ -93,9 +93,10 @@ impl Policies {
             let MessageDecision { decision, edits, reserve } = said;
             self.decide(link, Hook::Message, decision, &mut subject).await?;
             let before = (request.clone(), judged.model.clone(), judged.prepended);
+            let seen = judged.prepended;
             let edited = edits
                 .into_iter()
-                .try_for_each(|edit| apply(edit, &mut request, &mut judged, &may_use));
+                .try_for_each(|edit| apply(edit, &mut request, &mut judged, seen, &may_use));
             if let Err(error) = edited {
                 // Half of what it wanted is not what it wanted.
                 self.fault::<()>(link, Hook::Message, &error)?;
@@ -113,24 +114,25 @@ impl Policies {
     }
 }
 
+/// Makes an edit. The policy saw the request with `seen` messages in front.
 fn apply(
     edit: Edit,
     request: &mut ChatRequest,
     judged: &mut Judged,
+    seen: usize,
     may_use: impl Fn(&ModelId) -> bool,
 ) -> Result<(), BadEdit> {
     match edit {
         Edit::ReplaceLast(message) => {
             let last = request.messages.iter_mut().rfind(|said| said.role == Role::User);
             let last = last.ok_or(BadEdit::NoMessage)?;
-            if message.role != Role::User {
-                return Err(BadEdit::NotUser);
-            }
-            let (now, before) = (length(&message), length(last));
-            if now == 0 && before > 0 || now > before + MOST_ADDED {
-                return Err(BadEdit::Length);
-            }
-            *last = message;
+            put(message, last)?;
+        }
+        Edit::Replace(place, message) => {
+            let place = usize::try_from(place).ok();
+            let place = place.and_then(|place| place.checked_add(judged.prepended - seen));
+            let there = place.and_then(|place| request.messages.get_mut(place));
+            put(message, there.ok_or(BadEdit::NoMessage)?)?;
         }
         Edit::PrependSystem(text) => {
             if text.len() > MOST_ADDED {
@@ -147,17 +149,66 @@ fn apply(
     Ok(())
 }
 
+/// Puts a message in the place of another.
+fn put(message: Message, there: &mut Message) -> Result<(), BadEdit> {
+    if message.role != there.role {
+        return Err(BadEdit::Role);
+    }
+    let (now, before) = (length(&message), length(there));
+    if now == 0 && before > 0 || now > before + MOST_ADDED {
+        return Err(BadEdit::Length);
+    }
+    *there = message;
+    Ok(())
+}
+
 /// Bytes of text, and one for each part that is none.
 fn length(message: &Message) -> usize {
-    let length = |part: &sluice_chat::request::Part| match &part.content {
-        Content::Text(text) => text.len(),
-        Content::Image(_)
-        | Content::Audio(_)
-        | Content::Document(_)
-        | Content::ToolCall(_)
-        | Content::ToolResult(_)
-        | Content::Reasoning(_)
-        | Content::Other(_) => 1,
+    let length = |part: &sluice_chat::request::Part| match part.text_bytes() {
+        0 if !matches!(part.content, Content::Text(_)) => 1,
+        bytes => bytes,
     };
     message.parts.iter().map(length).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(edits: Vec<Edit>, seen: usize) -> Result<Vec<Message>, BadEdit> {
+        let said = |role, text: &str| Message::text(role, text);
+        let messages =
+            vec![said(Role::System, "house"), said(Role::User, "a"), said(Role::Tool, "b")];
+        let mut request = ChatRequest { messages, ..ChatRequest::default() };
+        let model = ModelId::parse("m").expect("a model");
+        let mut judged =
+            Judged { model, request: ChatRequest::default(), prepended: seen, ticket: None };
+        for edit in edits {
+            apply(edit, &mut request, &mut judged, seen, |_| true)?;
+        }
+        Ok(request.messages)
+    }
+
+    #[test]
+    fn a_place_is_the_one_that_the_policy_saw() {
+        let system = || Edit::PrependSystem("first".to_owned());
+        let clean = || Edit::Replace(2, Message::text(Role::Tool, "clean"));
+        for edits in [vec![system(), clean()], vec![clean(), system()]] {
+            let messages = after(edits, 1).unwrap();
+            assert_eq!(messages.len(), 4);
+            assert_eq!(messages[3], Message::text(Role::Tool, "clean"));
+        }
+    }
+
+    #[test]
+    fn a_message_is_replaced_by_one_of_its_kind_and_size() {
+        let replace = |place, role, text: &str| {
+            after(vec![Edit::Replace(place, Message::text(role, text))], 0).unwrap_err()
+        };
+        assert_eq!(replace(3, Role::Tool, "c"), BadEdit::NoMessage);
+        assert_eq!(replace(u32::MAX, Role::Tool, "c"), BadEdit::NoMessage);
+        assert_eq!(replace(2, Role::User, "c"), BadEdit::Role);
+        assert_eq!(replace(2, Role::Tool, ""), BadEdit::Length);
+        assert_eq!(replace(2, Role::Tool, &"c".repeat(MOST_ADDED + 2)), BadEdit::Length);
+    }
 }

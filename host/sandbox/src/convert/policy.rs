@@ -127,6 +127,9 @@ pub(crate) fn message_decision(result: on_message::ResultOfMessage) -> ours::Mes
 fn edit(edit: on_message::Edit) -> ours::Edit {
     match edit {
         on_message::Edit::ReplaceLast(replaced) => ours::Edit::ReplaceLast(message(replaced)),
+        on_message::Edit::Replace(on_message::Replacement { place, message: replaced }) => {
+            ours::Edit::Replace(place, message(replaced))
+        }
         on_message::Edit::PrependSystem(text) => ours::Edit::PrependSystem(text),
         on_message::Edit::Reroute(model) => ours::Edit::Reroute(model),
     }

@@ -1,6 +1,8 @@
 //! Making decisions about messages: edits and reservations.
 
-use crate::{Decision, Denial, Edit, Message, MessageDecision, Reservation, Role, Scope, Window};
+use crate::{
+    Decision, Denial, Edit, Message, MessageDecision, Replacement, Reservation, Role, Scope, Window,
+};
 
 impl From<Decision> for MessageDecision {
     fn from(decision: Decision) -> Self {
@@ -29,6 +31,14 @@ impl MessageDecision {
     #[must_use]
     pub fn replace_last_message(self, message: Message) -> Self {
         self.edit(Edit::ReplaceLast(message))
+    }
+
+    /// The message at this place of [`ChatRequest::messages`](crate::ChatRequest) becomes this one, of the same role.
+    #[must_use]
+    pub fn replace(self, place: usize, message: Message) -> Self {
+        // No request has so many: the host finds nothing there.
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        self.edit(Edit::Replace(Replacement { place, message }))
     }
 
     /// A system message in front, for the provider only.

@@ -92,6 +92,13 @@ pub struct MessageDecision {
 pub enum Edit {
     /// The newest user message becomes this.
     ReplaceLast(Message),
+    /// Another message becomes this.
+    Replace {
+        /// Its place, from 0.
+        place: u32,
+        /// What it becomes.
+        message: Message,
+    },
     /// A system message in front.
     PrependSystem(String),
     /// Another model.

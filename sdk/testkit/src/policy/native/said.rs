@@ -98,6 +98,9 @@ pub(super) fn effect(effect: sdk::Effect) -> Effect {
 pub(super) fn message_decision(decided: sdk::MessageDecision) -> MessageDecision {
     let edit = |edit| match edit {
         sdk::Edit::ReplaceLast(message) => Edit::ReplaceLast(said::message(message)),
+        sdk::Edit::Replace(sdk::Replacement { place, message }) => {
+            Edit::Replace { place, message: said::message(message) }
+        }
         sdk::Edit::PrependSystem(text) => Edit::PrependSystem(text),
         sdk::Edit::Reroute(model) => Edit::Reroute(model),
     };

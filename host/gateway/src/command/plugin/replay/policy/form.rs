@@ -107,6 +107,9 @@ pub(super) fn effect(note: ours::Note) -> testkit::Effect {
 pub(super) fn message_decision(decided: ours::MessageDecision) -> testkit::MessageDecision {
     let edit = |edit| match edit {
         ours::Edit::ReplaceLast(message) => testkit::Edit::ReplaceLast(said::message(message)),
+        ours::Edit::Replace(place, message) => {
+            testkit::Edit::Replace { place, message: said::message(message) }
+        }
         ours::Edit::PrependSystem(text) => testkit::Edit::PrependSystem(text),
         ours::Edit::Reroute(model) => testkit::Edit::Reroute(model),
     };
