@@ -4,6 +4,9 @@ use sluice_sdk::{Content, Denial, Extra, Message, ToolContent};
 
 use crate::patterns::{Found, Patterns, Scanner};
 
+/// A thought that its vendor sealed.
+const HIDDEN_THOUGHT: &str = "redacted_thinking";
+
 /// Cleans the messages of one request.
 pub(crate) struct Cleaning<'a> {
     patterns: &'a Patterns,
@@ -39,6 +42,8 @@ impl<'a> Cleaning<'a> {
                     }
                 }
                 Content::ToolCall(call) => beside.push(&mut call.arguments),
+                // Nobody but its vendor can read that, and no other text will do.
+                Content::Other(Extra { key, .. }) if key == HIDDEN_THOUGHT => {}
                 Content::Other(Extra { value, .. }) => beside.push(value),
                 Content::Reasoning(thought) => {
                     // The signature of another text is none.

@@ -56,6 +56,10 @@ fn formats_are_replaced() {
             "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIB\n-----END RSA PRIVATE KEY-----\nand more",
             "[key]\nand more",
         ),
+        (
+            r#"{"key":"-----BEGIN PRIVATE KEY-----\r\nMIIEpAIB\n-----END PRIVATE KEY-----\n"}"#,
+            r#"{"key":"[key]\n"}"#,
+        ),
     ] {
         assert_eq!(whole(text), clean);
     }
@@ -195,8 +199,15 @@ fn the_signature_of_a_thought_that_is_cleaned_is_gone() {
         let signature = signature.map(str::to_owned);
         of(Role::Assistant, vec![Content::Reasoning(Reasoning { text: text.into(), signature })])
     };
+    // Which only its vendor can read, whatever it looks like.
+    let data = "{\"data\":\"4111111111111111\"}".to_owned();
+    let hidden = Content::Other(Extra { key: "redacted_thinking".to_owned(), value: data });
     let mut chat = ChatRequest::new("m");
-    chat.messages = vec![thought("4111111111111111", Some("s")), thought("so", Some("s"))];
+    chat.messages = vec![
+        thought("4111111111111111", Some("s")),
+        thought("so", Some("s")),
+        of(Role::Assistant, vec![hidden]),
+    ];
     let decision = Guard::on_message(&context("{}"), &Subject::of("u"), &chat);
     assert_eq!(edits(&decision), [(0, &thought("[card]", None))]);
 }
