@@ -2,7 +2,7 @@
 //!
 //! One for all its hooks: a plugin that crashes in one of them is not to be trusted with the others. It is one for all users too, so
 //! no user blows it alone: what somebody writes may be what a policy fails at. Nor can anybody keep it blown, since after a pause
-//! everybody is asked about again ([decision 23](../../../../docs/decisions/0023-no-user-blows-the-fuse.md)).
+//! everybody is asked about again.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
