@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use sluice_archive::Durability;
 use sluice_chat::id::{Instant, SessionId, UserId};
-use sluice_sandbox::Sandbox;
+use sluice_sandbox::{Hook, Plugin, Sandbox};
 use sluice_wire::close::CloseCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +19,7 @@ use crate::identity::{Identity, TokenRefused, Verifier};
 use crate::ledger::Ledger;
 use crate::metrics::{Limiter, Seen};
 use crate::plugins::Loaded;
-use crate::policies::State;
+use crate::policies::{Link, State};
 use crate::rate::{OverLimit, Windows};
 use crate::revocation::Revocations;
 use crate::rules::Rules;
@@ -214,6 +214,9 @@ impl Gateway {
             ],
             resting: self.resting(),
             down: self.down(),
+            providers: self.providers(),
+            hooks: self.hooks(),
+            channels: self.means.notices.channels().map(str::to_owned).collect(),
             used: self
                 .plugins
                 .iter()
@@ -234,6 +237,21 @@ impl Gateway {
             down.insert(link.name().to_owned(), usize::from(link.state() == State::Down));
         }
         down.into_iter().collect()
+    }
+
+    fn providers(&self) -> Vec<String> {
+        let answers = |loaded: &Loaded| matches!(loaded.plugin, Plugin::Provider(_));
+        let providers = self.plugins.iter().filter(|(_, loaded)| answers(loaded));
+        providers.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn hooks(&self) -> Vec<(String, Hook)> {
+        let chain = self.means.policies.chain();
+        let hooks = |link: &Arc<Link>| {
+            let asked = Hook::ALL.into_iter().filter(|hook| link.policy().has(*hook));
+            asked.map(|hook| (link.name().to_owned(), hook)).collect::<Vec<_>>()
+        };
+        chain.links().iter().flat_map(hooks).collect()
     }
 
     /// How many keys rest of each plugin that has several.

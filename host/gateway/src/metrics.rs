@@ -76,6 +76,10 @@ impl Metrics {
     pub(crate) fn read(&self, seen: &Seen) -> String {
         self.levels.set(seen);
         self.guests.set(&seen.used);
+        // An alert sees a counter grow, not come into being: it is there before there is anything to count.
+        seen.providers.iter().for_each(|provider| self.answers.show(provider));
+        seen.hooks.iter().for_each(|(policy, hook)| self.judging.show(policy, *hook));
+        seen.channels.iter().for_each(|channel| self.notified.show(channel));
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry).expect("a string takes everything");
         text

@@ -58,6 +58,11 @@ impl Events {
 }
 
 impl Notices {
+    /// Names of those who may be told.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &str> {
+        self.channels.keys().map(String::as_str)
+    }
+
     /// A place to hand in, with these to be told. A channel that an event names and that is not there is left out.
     pub(crate) fn new(
         archive: Archive,

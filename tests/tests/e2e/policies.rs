@@ -50,6 +50,7 @@ async fn calls(gateway: &Gateway, policy: &str, hook: &str) -> Vec<(String, f64)
             let (outcome, count) = rest.split_once("\"} ").expect("a label and a figure");
             (outcome.to_owned(), count.parse().expect("a number"))
         })
+        .filter(|(_, count)| *count > 0.0)
         .collect();
     found.sort_by(|one, other| one.0.cmp(&other.0));
     found

@@ -105,6 +105,13 @@ impl Answers {
         answers
     }
 
+    /// Shows a provider that may be asked, also one that never was.
+    pub(super) fn show(&self, provider: &str) {
+        let provider = Provider { provider: provider.to_owned() };
+        drop(self.requests.get_or_create(&provider));
+        drop(self.errors.get_or_create(&provider));
+    }
+
     /// A key of a provider was refused, and another is used.
     pub(crate) fn turned_key(&self, provider: &str, because: ErrorKind) {
         let turned = Turned { provider: provider.to_owned(), reason: because.as_str() };

@@ -64,6 +64,17 @@ impl Verdict {
         }
     }
 
+    /// What an operator is woken for.
+    const FAILURES: [Self; 7] = [
+        Self::Skipped,
+        Self::Nonsense,
+        Self::TimedOut,
+        Self::OutOfMemory,
+        Self::Trapped,
+        Self::Broke,
+        Self::Busy,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
@@ -106,9 +117,14 @@ impl Judging {
 
     /// Something came of a call.
     pub(crate) fn judged(&self, policy: &str, hook: Hook, verdict: Verdict) {
-        let (hook, outcome) = (hook.as_str(), verdict.as_str());
-        let judged = Judged { policy: policy.to_owned(), hook, outcome };
-        self.calls.get_or_create(&judged).inc();
+        self.calls.get_or_create(&judged(policy, hook, verdict)).inc();
+    }
+
+    /// Shows every failure of a policy that is asked, also one that never was.
+    pub(super) fn show(&self, policy: &str, hook: Hook) {
+        for failure in Verdict::FAILURES {
+            drop(self.calls.get_or_create(&judged(policy, hook, failure)));
+        }
     }
 
     /// Times one call.
@@ -124,4 +140,8 @@ impl Judging {
         self.times.get_or_create(&asked).observe(begun.elapsed().as_secs_f64());
         said
     }
+}
+
+fn judged(policy: &str, hook: Hook, verdict: Verdict) -> Judged {
+    Judged { policy: policy.to_owned(), hook: hook.as_str(), outcome: verdict.as_str() }
 }

@@ -3,7 +3,7 @@
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use sluice_sandbox::Used;
+use sluice_sandbox::{Hook, Used};
 
 use super::label::{Limited, Limiter, Named, Provider};
 
@@ -34,6 +34,12 @@ pub(crate) struct Seen {
     pub(crate) resting: Vec<(String, usize)>,
     /// Of a provider its models that are passed over, of a policy of the chain 1 while it is not asked, by the plugin's id.
     pub(crate) down: Vec<(String, usize)>,
+    /// Providers that may be asked.
+    pub(crate) providers: Vec<String>,
+    /// Policies that are asked, with each of their hooks.
+    pub(crate) hooks: Vec<(String, Hook)>,
+    /// Ways to tell somebody.
+    pub(crate) channels: Vec<String>,
     /// What each plugin has used, by its id.
     pub(crate) used: Vec<(String, Used)>,
 }
@@ -135,6 +141,9 @@ impl Levels {
             limiter_keys,
             resting,
             down,
+            providers: _,
+            hooks: _,
+            channels: _,
             used: _,
         } = seen;
         let set = |gauge: &Gauge, count: usize| {

@@ -71,6 +71,13 @@ impl Notified {
         self.waiting.set(i64::try_from(notices).unwrap_or(i64::MAX));
     }
 
+    /// Shows all that may come of a channel, also what never did.
+    pub(super) fn show(&self, channel: &str) {
+        for outcome in ["sent", "failed", "given_up"] {
+            drop(self.tries.get_or_create(&Told { channel: channel.to_owned(), outcome }));
+        }
+    }
+
     fn count(&self, channel: &str, outcome: &'static str) {
         self.tries.get_or_create(&Told { channel: channel.to_owned(), outcome }).inc();
     }

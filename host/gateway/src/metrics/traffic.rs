@@ -6,6 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use sluice_wire::error::ErrorCode;
 
 use super::SECONDS;
 use super::label::{Code, Limited, Limiter, Request};
@@ -45,6 +46,9 @@ impl Traffic {
         };
         for limiter in Limiter::ALL {
             drop(traffic.blocked.get_or_create(&Limited { limiter }));
+        }
+        for code in ErrorCode::ALL.map(ErrorCode::as_str) {
+            drop(traffic.refusals.get_or_create(&Code { code }));
         }
         registry.register(
             "chatbox_websocket_connection_duration_seconds",

@@ -17,7 +17,7 @@ const SKEW_WORTH_A_LOOK: u64 = 5;
 /// From here on fresh tokens are refused: `auth.leeway` as it comes.
 const SKEW_THAT_BREAKS: u64 = 30;
 
-/// What anybody may ask. Returns whether there is a gateway at all.
+/// Whether the process lives. Returns whether there is a gateway at all.
 pub(super) async fn health(visitor: &Visitor, report: &mut impl FnMut(Finding)) -> bool {
     let asked = (clock::now().0, Instant::now());
     let health = match visitor.get("/healthz").await {
@@ -38,7 +38,6 @@ pub(super) async fn health(visitor: &Visitor, report: &mut impl FnMut(Finding)) 
     // The clock was read somewhere between asking and hearing: the middle is the best guess.
     let halfway = u64::try_from(took.as_millis() / 2).unwrap_or(u64::MAX);
     report(skew(&body, asked.0.saturating_add(halfway)));
-    report(readiness(visitor).await);
     true
 }
 
@@ -88,7 +87,12 @@ fn skew(health: &Value, here_ms: u64) -> Finding {
     }
 }
 
-async fn readiness(visitor: &Visitor) -> Finding {
+/// Whether it can store and answer.
+pub(super) async fn readiness(visitor: &Visitor, report: &mut impl FnMut(Finding)) {
+    report(asked_for_readiness(visitor).await);
+}
+
+async fn asked_for_readiness(visitor: &Visitor) -> Finding {
     let asked = Instant::now();
     let ready = match visitor.get("/readyz").await {
         Ok(ready) => ready,
