@@ -30,9 +30,21 @@ fn documents(validators: &PathBuf, paths: &[PathBuf]) -> Vec<Value> {
 fn manifests() -> Vec<PathBuf> {
     let entries = fs::read_dir(path("kubernetes")).expect("a folder");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.is_file());
+    paths.push(path("kubernetes/secret/secret.yaml"));
     paths.sort();
     assert!(paths.len() >= 7, "{paths:?}");
     paths
+}
+
+/// At an upgrade it is applied whole.
+#[test]
+fn the_folder_that_is_applied_overwrites_no_secret() {
+    for entry in fs::read_dir(path("kubernetes")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        assert!(!text.contains("kind: Secret") && !text.contains("CHANGE_ME"), "{path:?}");
+    }
 }
 
 /// The one manifest of that kind.
@@ -272,7 +284,7 @@ fn an_image_is_built_from_what_is_under_version_control() {
     let ignored = fs::read_to_string(root().join(".dockerignore")).expect("text");
     let text = files::text("Containerfile");
 
-    for folder in ["/target", "/data", "/.git"] {
+    for folder in ["/target", "/data", "/.git", "/secrets", "*.env"] {
         assert!(ignored.lines().any(|line| line == folder), "{folder}");
     }
     for word in ["USER 1000:1000", "VOLUME /data", "STOPSIGNAL SIGTERM"] {
