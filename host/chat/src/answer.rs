@@ -75,23 +75,11 @@ pub struct Tokens {
     pub input: u64,
     /// Tokens of the answer.
     pub output: u64,
-    /// Whether the gateway guessed because the provider said nothing.
+    /// Whether the gateway guessed, because the provider said nothing or was cut.
     pub estimated: bool,
 }
 
 impl Tokens {
-    /// As the provider reported, or guessed from the bytes of prompt and answer at four bytes a token.
-    pub fn counted(told: Option<&Usage>, prompt_bytes: usize, answer_bytes: usize) -> Self {
-        let guess = |bytes: usize| (bytes as u64).div_ceil(4);
-        let input = told.and_then(|usage| usage.input_tokens);
-        let output = told.and_then(|usage| usage.output_tokens);
-        Self {
-            input: input.unwrap_or_else(|| guess(prompt_bytes)),
-            output: output.unwrap_or_else(|| guess(answer_bytes)),
-            estimated: input.is_none() || output.is_none(),
-        }
-    }
-
     /// What the provider told, with what was guessed in the gaps.
     pub fn as_usage(self, told: Option<Usage>) -> Usage {
         let (input_tokens, output_tokens) = (Some(self.input), Some(self.output));

@@ -3,7 +3,6 @@
 //! Whole numbers throughout. Money is in millionths of a currency that nobody here knows: the one that prices are written in.
 
 use crate::answer::Tokens;
-use crate::event::Usage;
 
 /// Tokens that a price is for.
 const PER: u128 = 1_000_000;
@@ -64,17 +63,6 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// As the provider reported, or guessed from the bytes of prompt and answer. A part that nobody told is none.
-    pub fn new(told: Option<&Usage>, prompt_bytes: usize, answer_bytes: usize) -> Self {
-        let part = |of: fn(&Usage) -> Option<u64>| told.and_then(of).unwrap_or_default();
-        Self {
-            tokens: Tokens::counted(told, prompt_bytes, answer_bytes),
-            cached_input: part(|usage| usage.cached_input_tokens),
-            cache_write: part(|usage| usage.cache_write_tokens),
-            reasoning: part(|usage| usage.reasoning_tokens),
-        }
-    }
-
     /// With what it comes to at a price, if there is one.
     pub fn at(self, price: Option<&Price>) -> Bill {
         Bill { counted: self, cost_micros: price.map(|price| price.of(&self)) }

@@ -127,6 +127,13 @@ pub struct Head {
     pub headers: Vec<Field>,
 }
 
+impl Head {
+    /// Whether the upstream took the request.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
 /// Why an exchange broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransportFailure {

@@ -15,5 +15,6 @@ pub mod policy;
 pub mod redaction;
 pub mod request;
 pub mod response_times;
+pub mod tally;
 pub mod turn;
 pub mod upstream_ids;

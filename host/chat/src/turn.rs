@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 
 use crate::answer::Ending;
-use crate::event::Usage;
 use crate::id::{Fence, MessageId};
 
 mod effect;
@@ -41,7 +40,6 @@ struct Running {
     /// Of the message answered; none for an answer given again.
     digest: Option<[u8; 32]>,
     question: Question,
-    usage: Option<Usage>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -136,7 +134,7 @@ impl Turn {
             Input::Screened(_)
             | Input::Saved(_)
             | Input::Recalled(_)
-            | Input::Said { .. }
+            | Input::Said(_)
             | Input::Ended(_)
             | Input::Committed { .. } => self.proceed(input, &mut effects),
         }
@@ -264,8 +262,7 @@ impl Turn {
                 effects.push(Effect::Refuse(asker, refusal));
                 Phase::Idle
             }
-            (Phase::Answering(mut running), Input::Said { text, usage }) => {
-                running.usage = usage.or(running.usage);
+            (Phase::Answering(running), Input::Said(text)) => {
                 if !text.is_empty() {
                     effects.push(Effect::Show(text));
                 }
@@ -302,7 +299,7 @@ impl Turn {
                 | Input::Screened(_)
                 | Input::Saved(_)
                 | Input::Recalled(_)
-                | Input::Said { .. }
+                | Input::Said(_)
                 | Input::Ended(_)
                 | Input::Committed { .. },
             ) => phase,
@@ -433,7 +430,7 @@ fn ask(
     effects: &mut Vec<Effect>,
 ) -> Phase {
     effects.push(Effect::Ask(question.clone()));
-    Phase::Answering(Running { asker, digest, question, usage: None })
+    Phase::Answering(Running { asker, digest, question })
 }
 
 fn close(
@@ -442,8 +439,8 @@ fn close(
     refusal: Option<Refusal>,
     effects: &mut Vec<Effect>,
 ) -> Phase {
-    let Running { asker, question, usage, digest: _ } = running;
-    let closing = Closing { question, ending, usage };
+    let Running { asker, question, digest: _ } = running;
+    let closing = Closing { question, ending };
     effects.push(Effect::Commit(closing.clone()));
     Phase::Committing { asker, closing, refusal }
 }

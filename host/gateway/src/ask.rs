@@ -12,6 +12,7 @@ use sluice_chat::answer::{Breach, Manners};
 use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, ProviderError};
 use sluice_chat::exchange::TransportFailure;
 use sluice_chat::request::ChatRequest;
+use sluice_chat::tally::Tally;
 use sluice_chat::upstream_ids::UpstreamIds;
 use sluice_sandbox::{Answer, CallError, Directive, Input, Output};
 use sluice_upstream::{Blobs, Response, Timeouts};
@@ -29,12 +30,14 @@ mod attempts;
 mod deadline;
 mod embedding;
 mod parting;
+mod tab;
 
 use attempts::{Attempts, Next, Remedy, rest_after};
 use deadline::within;
 pub(crate) use embedding::{Passages, embed};
 use parting::Parting;
 pub(crate) use parting::Partings;
+pub(crate) use tab::Tab;
 
 /// Most exchanges one answer may perform.
 const MAX_EXCHANGES: u32 = 6;
@@ -61,6 +64,8 @@ pub(crate) struct Question {
     pub(crate) request: ChatRequest,
     /// Bytes that the request refers to; plugins never see them.
     pub(crate) blobs: Blobs,
+    /// What it costs so far. Whoever pays has it too.
+    pub(crate) tab: Tab,
 }
 
 /// What came of it so far.
@@ -204,6 +209,9 @@ impl Call {
             let error = match self.advance().await {
                 Ok(advance) => {
                     self.spoke = true;
+                    if let Advance::Said(events) = &advance {
+                        self.question.tab.note(|tally| tally.hear(events));
+                    }
                     self.question.route.breaker.worked();
                     return Ok(advance);
                 }
@@ -218,6 +226,9 @@ impl Call {
             }
             if self.spoke {
                 return Err(error);
+            }
+            if matches!(error, AskError::Provider(_)) {
+                self.question.tab.note(Tally::refused);
             }
             if self.turn_key(&error) {
                 continue;
@@ -277,7 +288,7 @@ impl Call {
 
     /// Asks the next one from here on.
     fn turn(&mut self, because: ErrorKind) -> Advance {
-        let Question { route, others, request, blobs: _ } = &mut self.question;
+        let Question { route, others, request, blobs: _, tab: _ } = &mut self.question;
         self.answers.turned(route.provider.name(), because);
         if !others.is_empty() {
             *route = others.remove(0);
@@ -356,16 +367,26 @@ impl Call {
                 if self.exchanges > MAX_EXCHANGES {
                     return Err(AskError::TooManyExchanges);
                 }
-                let Question { route, blobs, .. } = &self.question;
+                let Question { route, blobs, tab, .. } = &self.question;
                 let timeouts = &self.patience.exchange;
                 let endpoints = self.credential.endpoints(&route.credentials);
+                tab.note(Tally::sent);
                 match self.partings.upstream.exchange(endpoints, request, blobs, timeouts).await {
                     Ok(response) => {
                         let head = response.head().clone();
+                        if !head.is_success() {
+                            tab.note(Tally::refused);
+                        }
                         answering.response = Some(response);
                         Input::Head(head)
                     }
-                    Err(error) => answering.broke(&error),
+                    Err(error) => {
+                        // Whoever is silent may be at work on it.
+                        if error.failure() != TransportFailure::Timeout {
+                            tab.note(Tally::refused);
+                        }
+                        answering.broke(&error)
+                    }
                 }
             }
             Directive::More => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use sluice_archive::CallUsage;
 use sluice_chat::answer::{Ending, Tokens};
-use sluice_chat::bill::{Bill, Counted};
+use sluice_chat::bill::Bill;
 use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, RetryHint, Usage};
 use sluice_chat::id::{Instant as Moment, MessageId, UserId};
 use sluice_chat::policy::{Caller, Outcome, Subject};
@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::ask::{self, AskError, Heard, Question};
+use crate::ask::{self, AskError, Heard, Question, Tab};
 use crate::body::Room;
 use crate::catalog::Route;
 use crate::clock;
@@ -57,8 +57,6 @@ pub(crate) struct Order {
     pub(crate) question: Question,
     /// What policies reserved for it.
     pub(crate) ticket: Option<Ticket>,
-    /// For the guess at the prompt's tokens when the provider does not count.
-    pub(crate) prompt_bytes: usize,
     /// What the question takes of the memory for bodies.
     pub(crate) room: Room,
 }
@@ -95,7 +93,7 @@ pub(crate) struct Undone {
 /// Begins a call, of which nothing is done before somebody waits for it or leaves.
 pub(crate) fn begin(gateway: &Gateway, order: Order) -> UnderWay {
     let (pieces, heard) = mpsc::channel(UNREAD);
-    let Order { trace, answer, user, caller, question, ticket, prompt_bytes, room } = order;
+    let Order { trace, answer, user, caller, question, ticket, room } = order;
     let account = Account {
         trace,
         answer,
@@ -103,9 +101,7 @@ pub(crate) fn begin(gateway: &Gateway, order: Order) -> UnderWay {
         started: clock::now(),
         begun: Instant::now(),
         first: None,
-        prompt_bytes,
-        said_bytes: 0,
-        usage: None,
+        tab: question.tab.clone(),
         route: Arc::clone(&question.route),
         answers: gateway.means.metrics.answers.clone(),
     };
@@ -129,8 +125,10 @@ pub(crate) fn begin(gateway: &Gateway, order: Order) -> UnderWay {
         // The exchange is over before it is accounted for.
         let ended = call.listen(&mut asking).await;
         asking.hang_up().await;
+        let spent = call.account.is_spent();
         let outcome = call.close(ended, &ledger).await;
         let subject = Subject { now: clock::now(), ..subject };
+        let ticket = policies.if_spent(ticket, spent).await;
         policies.settle(subject, &outcome, ticket).await;
         drop(room);
     };
@@ -163,7 +161,7 @@ impl Call {
             };
             match heard {
                 Some(Heard::Said(events)) => {
-                    self.account.hear(&events);
+                    self.account.first.get_or_insert_with(Instant::now);
                     if !self.tell(Piece::Said(events)).await {
                         return Ended::HungUp;
                     }
@@ -244,33 +242,27 @@ struct Account {
     route: Arc<Route>,
     begun: Instant,
     first: Option<Instant>,
-    prompt_bytes: usize,
-    said_bytes: usize,
-    usage: Option<Usage>,
+    tab: Tab,
     answers: Answers,
 }
 
 impl Account {
-    fn hear(&mut self, events: &[ChatEvent]) {
-        self.first.get_or_insert_with(Instant::now);
-        for event in events {
-            match event {
-                ChatEvent::Text(text) => self.said_bytes += text.len(),
-                ChatEvent::Reasoning(thought) => self.said_bytes += thought.text.len(),
-                ChatEvent::ToolDelta(delta) => self.said_bytes += delta.arguments.len(),
-                ChatEvent::Usage(told) => self.usage = Some(told.clone()),
-                ChatEvent::UpstreamId { .. } | ChatEvent::Finish(_) | ChatEvent::Other(_) => {}
-            }
-        }
+    fn bill(&self) -> Bill {
+        self.tab.so_far().counted().at(self.route.price.as_ref())
     }
 
-    fn bill(&self) -> Bill {
-        Counted::new(self.usage.as_ref(), self.prompt_bytes, self.said_bytes)
-            .at(self.route.price.as_ref())
+    /// Whether any provider did anything for it.
+    fn is_spent(&self) -> bool {
+        !self.tab.so_far().is_nothing()
+    }
+
+    /// What the provider told of it.
+    fn told(&self) -> Option<Usage> {
+        self.tab.so_far().usage().cloned()
     }
 
     fn done(&self, reason: FinishReason) -> Done {
-        Done { reason, bill: self.bill(), usage: self.usage.clone() }
+        Done { reason, bill: self.bill(), usage: self.told() }
     }
 
     fn usage(self, ending: Ending) -> CallUsage {
@@ -286,7 +278,7 @@ impl Account {
         let since = |at: Instant| at.duration_since(self.begun).as_millis();
         let ms = |millis: u128| u32::try_from(millis).unwrap_or(u32::MAX);
         Outcome {
-            usage: bill.tokens().as_usage(self.usage.clone()),
+            usage: bill.tokens().as_usage(self.told()),
             estimated: bill.tokens().estimated,
             cost_micros: bill.cost_micros,
             duration_ms: ms(since(Instant::now())),

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sluice_tests::{Call, Events, FakeProvider, Gateway, Script, Setup, Signal};
+use sluice_tests::{Call, Events, FakeProvider, Gateway, Script, Setup, Signal, guest};
 
 /// The one line there is, which must say how its answer ended.
 async fn line(gateway: &Gateway, kind: &str, ending: &str) -> Value {
@@ -192,6 +192,81 @@ async fn an_answer_of_a_session_is_on_record_when_it_is_finished_and_when_it_is_
     let lines = gateway.usage_of(2).await;
     assert_eq!(lines[1]["ending"], "cancelled");
     assert_eq!(lines[1]["estimated"], 1);
+}
+
+/// These pieces of a stream, and then nothing more.
+fn begun(pieces: &[Value]) -> Script {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n".to_owned();
+    let events = pieces.iter().map(|piece| format!("data: {piece}\n\n"));
+    Script::hanging(std::iter::once(head).chain(events).collect::<String>().as_bytes())
+}
+
+/// Asks in a session, and stops the answer once it has said that.
+async fn stopped_after(gateway: &Gateway, text: &str) {
+    let mut alice = gateway.connect("alice").await;
+    alice.say("Hello?").await;
+    alice.frames_saying(text).await;
+    alice.send(&json!({ "type": "cancel", "session_id": alice.session() })).await;
+    alice.answer_end().await;
+}
+
+/// Anthropic tells of one token before the first, and of all of them with the last.
+#[tokio::test]
+async fn what_a_vendor_counted_at_the_beginning_is_no_count_of_what_was_said_until_a_stop() {
+    let provider = FakeProvider::start().await;
+    let start = json!({ "type": "message_start", "message": { "id": "msg_1", "type": "message",
+        "role": "assistant", "content": [], "usage": { "input_tokens": 25, "output_tokens": 1 } } });
+    let block = json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } });
+    let long = "x".repeat(400);
+    let text = json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": long } });
+    provider.always(begun(&[start, block, text]));
+    let setup = Setup::with(&provider).set("LLM_PROVIDER_1_TYPE", "anthropic");
+    let gateway = setup.start().await;
+
+    stopped_after(&gateway, &long).await;
+    let mut events = call(&gateway, true).events().await.begun().await;
+    while events.json().await["choices"][0]["delta"]["content"] != long.as_str() {}
+    drop(events);
+
+    for line in gateway.usage_of(2).await {
+        assert_eq!(tokens(&line), [&json!(25), &json!(100), &json!(1)], "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_thought_before_a_stop_counts_in_a_session_as_in_a_call() {
+    let delta = |delta: Value| json!({ "choices": [{ "index": 0, "delta": delta }] });
+    let thought = delta(json!({ "reasoning_content": "x".repeat(398) }));
+    let (_provider, gateway) = with(begun(&[thought, delta(json!({ "content": "So" }))])).await;
+
+    stopped_after(&gateway, "So").await;
+
+    let line = line(&gateway, "message", "cancelled").await;
+    assert_eq!(guessed(&line), 100);
+}
+
+#[tokio::test]
+async fn the_guess_at_a_prompt_is_of_what_was_sent() {
+    let provider = FakeProvider::start().await;
+    let config = format!(
+        "[policies]\nchain = [\"judge\"]\n\n[plugins.judge]\nsource = \"file:{}\"\nsettings = {{ message = \"prepend\", with = \"Be brief.\" }}\n",
+        guest("judge").display()
+    );
+    let setup = Setup::new().config(&config).and("fake", &provider);
+    let setup = setup.set("SLUICE_SESSION__HISTORY_TOKENS", "100");
+    let gateway = setup.start().await;
+    let mut alice = gateway.connect("alice").await;
+    alice.ask(&"Long. ".repeat(100)).await;
+
+    provider.then(Script::stalling(&["So"]));
+    alice.say("Go on.").await;
+    alice.frames_saying("So").await;
+    alice.send(&json!({ "type": "cancel", "session_id": alice.session() })).await;
+    alice.answer_end().await;
+
+    // 9 bytes of the policy and 6 of the user; what was said before does not fit and is not sent.
+    assert_eq!(provider.request(2).await.prompt().len(), 2);
+    assert_eq!(tokens(&gateway.usage_of(2).await[1]), [&json!(4), &json!(1), &json!(1)]);
 }
 
 #[tokio::test]

@@ -3,8 +3,6 @@
 use super::input::{Asker, Question, Refusal, Say};
 use super::tenure::Operator;
 use crate::answer::Ending;
-use crate::bill::Counted;
-use crate::event::Usage;
 
 /// What the session is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,13 +57,4 @@ pub struct Closing {
     pub question: Question,
     /// How it ended.
     pub ending: Ending,
-    /// What the provider reported, if anything; otherwise the session estimates.
-    pub usage: Option<Usage>,
-}
-
-impl Closing {
-    /// What was used: as reported, or guessed from the bytes of prompt and answer at four bytes a token.
-    pub fn counted(&self, prompt_bytes: usize, answer_bytes: usize) -> Counted {
-        Counted::new(self.usage.as_ref(), prompt_bytes, answer_bytes)
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::speaker::Speaker;
 use super::tenure::Operator;
 use crate::answer::Ending;
-use crate::event::{ErrorKind, Usage};
+use crate::event::ErrorKind;
 use crate::id::{ClientMessageId, Fence, MessageId, ModelId};
 use crate::policy::Caller;
 
@@ -139,13 +139,8 @@ pub enum Input {
     Saved(Saved),
     /// The session found what to answer again, or nothing.
     Recalled(Result<Question, Refusal>),
-    /// The provider said something.
-    Said {
-        /// Text to show, may be empty.
-        text: String,
-        /// Usage so far, if it was told.
-        usage: Option<Usage>,
-    },
+    /// The provider said something: text to show, may be empty.
+    Said(String),
     /// The provider is through.
     Ended(Outcome),
     /// The archive is through with the answer.

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::answer::Tokens;
 use crate::event::ErrorKind;
 use crate::id::{ClientMessageId, ModelId, UserId};
 
@@ -32,7 +31,7 @@ fn ended(ending: Ending) -> Input {
 }
 
 fn said(text: &str) -> Input {
-    Input::Said { text: text.to_owned(), usage: None }
+    Input::Said(text.to_owned())
 }
 
 fn cancel(which: Option<MessageId>) -> Input {
@@ -73,7 +72,7 @@ fn a_message_is_screened_saved_asked_committed_and_closed_in_that_order() {
     assert_eq!(turn.on(Input::Screened(Ok(say.clone()))), [Effect::Save(say)]);
     assert_eq!(turn.on(Input::Saved(Saved::Stored(question()))), [Effect::Ask(question())]);
     assert_eq!(turn.on(said("hi")), [Effect::Show("hi".to_owned())]);
-    let closing = Closing { question: question(), ending: Ending::Stop, usage: None };
+    let closing = Closing { question: question(), ending: Ending::Stop };
     assert_eq!(turn.on(ended(Ending::Stop)), [Effect::Commit(closing.clone())]);
     assert_eq!(turn.on(Input::Committed { stored: true }), [Effect::Close(closing)]);
     assert!(turn.is_idle());
@@ -196,7 +195,7 @@ fn a_takeover_cuts_what_runs_and_lets_the_operator_in_once_it_is_closed() {
 
     assert_eq!(turn.on(Input::TakeOver(operator("o"))), [Effect::Claim(operator("o"))]);
     assert_eq!(turn.on(said("still")), [Effect::Show("still".to_owned())], "nothing is decided");
-    let closing = Closing { question: question(), ending: Ending::Takeover, usage: None };
+    let closing = Closing { question: question(), ending: Ending::Takeover };
     assert_eq!(
         turn.on(Input::Claimed(Ok(Fence(1)))),
         [Effect::HangUp, Effect::Commit(closing.clone())]
@@ -283,16 +282,6 @@ fn after_a_release_the_model_answers_again_and_the_operator_is_silent() {
     assert_eq!(turn.on(Input::Release), [Effect::Decline(Declined::NotHeld)]);
     let refused = turn.on(Input::Say(of_operator("o", "one more thing")));
     assert_eq!(refused, [Effect::Refuse(asker(9, None), Refusal::NotYours)]);
-}
-
-#[test]
-fn reported_usage_is_taken_and_missing_usage_is_marked_as_a_guess() {
-    let mut closing = Closing { question: question(), ending: Ending::Stop, usage: None };
-    assert_eq!(closing.counted(9, 4).tokens, Tokens { input: 3, output: 1, estimated: true });
-
-    closing.usage =
-        Some(Usage { input_tokens: Some(5), output_tokens: Some(7), ..Usage::default() });
-    assert_eq!(closing.counted(9, 4).tokens, Tokens { input: 5, output: 7, estimated: false });
 }
 
 fn any_input() -> impl Strategy<Value = Input> {

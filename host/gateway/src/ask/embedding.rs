@@ -7,13 +7,15 @@ use std::error::Error;
 use std::sync::Arc;
 
 use sluice_chat::embedding::{Embedded, EmbeddingRequest, MAX_PASSAGES};
-use sluice_chat::event::{ErrorKind, ProviderError, RetryHint};
+use sluice_chat::event::{ChatEvent, ErrorKind, FinishReason, ProviderError, RetryHint};
+use sluice_chat::exchange::TransportFailure;
+use sluice_chat::tally::Tally;
 use sluice_sandbox::CallError;
 use sluice_upstream::{Blobs, Upstream};
 use tokio::time::{Instant, timeout};
 
 use super::attempts::{Attempts, Next, Remedy, rest_after};
-use super::{AskError, Patience};
+use super::{AskError, Patience, Tab};
 use crate::catalog::Route;
 use crate::clock;
 use crate::credentials::Choice;
@@ -32,6 +34,7 @@ pub(crate) struct Passages {
     pub(crate) patience: Patience,
     pub(crate) answers: Answers,
     pub(crate) notices: Arc<Notices>,
+    pub(crate) tab: Tab,
 }
 
 /// Asks for all of them. What came so far is in `so_far`, also when the future is dropped.
@@ -55,6 +58,8 @@ impl Passages {
             let (wanted, came) = (passages.len(), few.vectors.len());
             numbers += few.vectors.iter().map(Vec::len).sum::<usize>();
             so_far.add(few);
+            let usage = so_far.usage.clone().unwrap_or_default();
+            self.tab.note(|tally| tally.hear(&[ChatEvent::Usage(usage)]));
             if came != wanted {
                 return Err(failed(ErrorKind::Protocol, "not a vector for each passage"));
             }
@@ -62,6 +67,7 @@ impl Passages {
                 return Err(failed(ErrorKind::InvalidRequest, "more numbers than one call gives"));
             }
         }
+        self.tab.note(|tally| tally.hear(&[ChatEvent::Finish(FinishReason::Stop)]));
         Ok(())
     }
 
@@ -89,6 +95,9 @@ impl Passages {
                 }
                 Err(error) => error,
             };
+            if matches!(error, AskError::Provider(_)) {
+                self.tab.note(Tally::refused);
+            }
             if Remedy::blames_upstream(&error) && route.breaker.failed(Instant::now()) {
                 self.notices.alarm(Telling::provider_down(&route.id, route.provider.name()));
                 return Err(error);
@@ -121,8 +130,14 @@ impl Passages {
         let asked = provider.ask_embedding(request, clock::now(), rand::random());
         let exchange = asked.await.map_err(plugin_failed)?;
         let (blobs, timeouts) = (Blobs::default(), &self.patience.exchange);
+        self.tab.note(Tally::sent);
         let response = self.upstream.exchange(endpoints, exchange, &blobs, timeouts).await;
-        let mut response = response.map_err(|error| broke(&error))?;
+        let mut response = response.map_err(|error| {
+            if error.failure() != TransportFailure::Timeout {
+                self.tab.note(Tally::refused);
+            }
+            broke(&error)
+        })?;
         let head = response.head().clone();
         let mut body = String::new();
         while let Some(frames) = response.next().await.map_err(|error| broke(&error))? {

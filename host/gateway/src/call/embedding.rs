@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Account, Undone};
-use crate::ask::{self, AskError, Passages};
+use crate::ask::{self, AskError, Passages, Tab};
 use crate::body::Room;
 use crate::catalog::Route;
 use crate::clock;
@@ -38,8 +38,8 @@ pub(crate) struct Embedding {
     pub(crate) request: EmbeddingRequest,
     /// What policies reserved for it.
     pub(crate) ticket: Option<Ticket>,
-    /// For the guess at the tokens when the provider does not count.
-    pub(crate) prompt_bytes: usize,
+    /// What it costs so far.
+    pub(crate) tab: Tab,
     /// What the request takes of the memory for bodies.
     pub(crate) room: Room,
 }
@@ -50,8 +50,7 @@ pub(crate) type Given = Result<(Vec<Vec<f32>>, Bill), Undone>;
 /// Begins a call. Dropping the receiver is hanging up.
 pub(crate) fn embed(gateway: &Gateway, order: Embedding) -> oneshot::Receiver<Given> {
     let (mut tell, told) = oneshot::channel();
-    let Embedding { trace, answer, user, caller, route, request, ticket, prompt_bytes, room } =
-        order;
+    let Embedding { trace, answer, user, caller, route, request, ticket, tab, room } = order;
     let means = &gateway.means;
     let passages = Passages {
         route: Arc::clone(&route),
@@ -60,17 +59,16 @@ pub(crate) fn embed(gateway: &Gateway, order: Embedding) -> oneshot::Receiver<Gi
         patience: means.patience.clone(),
         answers: means.metrics.answers.clone(),
         notices: Arc::clone(&means.notices),
+        tab: tab.clone(),
     };
-    let mut account = Account {
+    let account = Account {
         trace,
         answer,
         user,
         started: clock::now(),
         begun: Instant::now(),
         first: None,
-        prompt_bytes,
-        said_bytes: 0,
-        usage: None,
+        tab,
         route,
         answers: means.metrics.answers.clone(),
     };
@@ -88,14 +86,13 @@ pub(crate) fn embed(gateway: &Gateway, order: Embedding) -> oneshot::Receiver<Gi
             () = tell.closed() => Ended::HungUp,
             asked = ask::embed(&passages, &mut so_far) => Ended::Asked(asked),
         };
-        let Embedded { vectors, usage } = so_far;
-        account.usage = usage;
-        let (ending, given) = ended.told(&account, vectors);
+        let (ending, given) = ended.told(&account, so_far.vectors);
         account.log(ending);
-        let outcome = account.outcome(ending);
+        let (outcome, spent) = (account.outcome(ending), account.is_spent());
         ledger.take(account.usage(ending)).await;
         // Whoever is gone by now misses nothing.
         drop(given.map(|given| tell.send(given)));
+        let ticket = policies.if_spent(ticket, spent).await;
         policies.settle(Subject { now: clock::now(), ..subject }, &outcome, ticket).await;
         drop(room);
     };

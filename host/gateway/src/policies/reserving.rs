@@ -101,6 +101,17 @@ impl Policies {
         }
     }
 
+    /// The ticket, unless no provider did anything for the message: what was reserved for it is given back then.
+    pub(crate) async fn if_spent(&self, ticket: Option<Ticket>, spent: bool) -> Option<Ticket> {
+        match ticket {
+            Some(ticket) if !spent => {
+                self.release(ticket).await;
+                None
+            }
+            kept => kept,
+        }
+    }
+
     /// Gives back what was reserved for a message that nothing came of.
     pub(crate) async fn release(&self, ticket: Ticket) {
         if let Err(error) = self.archive.release_claims(&ticket.id).await {

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use super::remote::{Remote, limit_failures};
 use super::{Shared, bearer, whole_seconds};
-use crate::ask::Question;
+use crate::ask::{Question, Tab};
 use crate::body::{BodyRefused, Room};
 use crate::call::{self, Done, Order, Piece, UnderWay, Undone};
 use crate::catalog::Route;
@@ -245,7 +245,7 @@ async fn answer(
     if call.text_bytes as u64 > MAX_TEXT_BYTES {
         return Err(Failure::TextTooLarge.into());
     }
-    let ChatCall { model, request, blobs, stream, include_usage, text_bytes } = call;
+    let ChatCall { model, request, blobs, stream, include_usage, text_bytes: _ } = call;
     let model = route(gateway, &model, roles)?.id.clone();
     let caller = identity.caller(address);
     let subject = Subject { model: Some(model.to_string()), ..policies::subject(&caller) };
@@ -270,11 +270,9 @@ async fn answer(
         created: clock::now().0 / 1_000,
         model: route.id.to_string(),
     };
-    let question = Question { route, others, request, blobs: kept };
-    let call = call::begin(
-        gateway,
-        Order { trace, answer, user, caller, question, ticket, prompt_bytes: text_bytes, room },
-    );
+    let tab = Tab::of(&request);
+    let question = Question { route, others, request, blobs: kept, tab };
+    let call = call::begin(gateway, Order { trace, answer, user, caller, question, ticket, room });
     if stream {
         in_pieces(Chunks::new(head, include_usage), call.apart()).await
     } else {

@@ -1,7 +1,7 @@
 //! Budgets: exact however many ask at once, right afterwards, and given back when nothing came of it.
 
 use serde_json::json;
-use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, kind};
+use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, kind, patiently};
 
 use super::{bundled, complete, error, with};
 
@@ -10,6 +10,10 @@ async fn limited(provider: &FakeProvider, limits: &str) -> Gateway {
     let setup = with(provider, &[("budget", bundled("budget"), &settings)]);
     setup.set("SLUICE_LIMITS__MESSAGES", "100000/1m").start().await
 }
+
+/// Limits of which each has room for one message at a time, and is used up by one that counts.
+const ONE_EACH: &str = r#"{ name = "messages", within = "day", at_most = { messages = 1 } },
+    { name = "tokens", within = "day", at_most = { tokens = 100 }, reserve = 100 }"#;
 
 /// How many of so many calls at once are let through.
 async fn admitted(gateway: &Gateway, calls: usize) -> usize {
@@ -105,6 +109,74 @@ async fn what_is_reserved_is_given_back_by_a_cancel_and_by_a_crash() {
         provider.then(Script::saying(&["Yes."]));
         assert_eq!(alice.ask("Again").await.text, "Yes.", "{way}");
     }
+}
+
+/// Asks three times in each way, none of which a provider does anything for.
+async fn ask_in_vain(gateway: &Gateway) {
+    let token = gateway.token("bob");
+    let mut alice = gateway.connect("alice").await;
+    let long = "Go on. ".repeat(200);
+    for _ in 0..3 {
+        alice.say(&long).await;
+        let end = alice.answer_end().await;
+        assert_eq!(end["finish_reason"], "error", "{end}");
+
+        // It is told before what was reserved for the one before is given back.
+        let status = patiently("another call to be let through", async {
+            loop {
+                let status = complete(gateway, &token, &long).await.status;
+                if status != 403 {
+                    return status;
+                }
+            }
+        });
+        assert!(status.await >= 400);
+    }
+    for line in gateway.usage_of(6).await {
+        assert_eq!(line["ending"], "error", "{line}");
+        let billed = ["input_tokens", "output_tokens", "estimated"].map(|name| &line[name]);
+        assert_eq!(billed, [0, 0, 0], "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_provider_refused_costs_nothing_and_keeps_nothing_reserved() {
+    for status in [401, 500] {
+        let provider = FakeProvider::start().await;
+        provider.always(Script::refusing(status, "application/json", "{}"));
+        let gateway = limited(&provider, ONE_EACH).await;
+
+        ask_in_vain(&gateway).await;
+
+        provider.always(Script::saying(&["Yes."]));
+        assert_eq!(gateway.connect("alice").await.ask("Now?").await.text, "Yes.");
+    }
+}
+
+#[tokio::test]
+async fn what_reached_nobody_costs_nothing_and_keeps_nothing_reserved() {
+    // The discard port of loopback, where nobody listens.
+    let config = format!(
+        r#"
+[policies]
+chain = ["budget"]
+
+[plugins.budget]
+source = "bundled:budget"
+settings.limits = [{ONE_EACH}]
+
+[plugins.one]
+source = "bundled:openai"
+endpoints.api = "http://127.0.0.1:9/v1"
+
+[[models]]
+id = "fake"
+plugin = "one"
+"#
+    );
+    let gateway = Setup::new().config(&config).start().await;
+
+    ask_in_vain(&gateway).await;
 }
 
 #[tokio::test]

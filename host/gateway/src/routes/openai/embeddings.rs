@@ -18,6 +18,7 @@ use sluice_wire::openai::{EmbeddingCall, EmbeddingList, Failure};
 
 use super::super::Shared;
 use super::{Admitted, LONG_BODY, Refused, admit, route};
+use crate::ask::Tab;
 use crate::call::{self, Embedding};
 use crate::fresh;
 use crate::policies::{self, Judged, Proposal};
@@ -33,8 +34,8 @@ pub(super) async fn embed(
     trace: String,
 ) -> Result<Response, Refused> {
     let Admitted { identity, bytes, room } = admit(gateway, request).await?;
-    let prompt_bytes = bytes.len();
-    if prompt_bytes as u64 > MAX_TEXT_BYTES {
+    let tab = Tab::of_bytes(bytes.len());
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
         return Err(Failure::TextTooLarge.into());
     }
     let EmbeddingCall { model, mut request, encoding } = read(bytes).await?;
@@ -66,8 +67,7 @@ pub(super) async fn embed(
     }
     request.model.clone_from(&route.upstream_model);
     let (answer, public) = (fresh::message(), route.id.to_string());
-    let order =
-        Embedding { trace, answer, user, caller, route, request, ticket, prompt_bytes, room };
+    let order = Embedding { trace, answer, user, caller, route, request, ticket, tab, room };
     let given = call::embed(gateway, order).await.map_err(|_| Failure::Internal)?;
     let (vectors, bill) = given?;
     // Writing many numbers takes its time.

@@ -21,7 +21,7 @@ use tokio::time::Instant as Deadline;
 
 use super::Session;
 use super::screening::Screened;
-use crate::ask::{self, Heard};
+use crate::ask::{self, Heard, Tab};
 use crate::catalog::Route;
 use crate::policies::{Ticket, filtered};
 use crate::session::Means;
@@ -38,7 +38,8 @@ pub(super) struct Running {
     upstream_ids: UpstreamIds,
     /// Who answers, once anybody was asked.
     route: Option<Arc<Route>>,
-    prompt_bytes: usize,
+    /// What it costs so far.
+    tab: Tab,
     /// Bytes of text that the archive has.
     saved_bytes: usize,
     last_checkpoint: Deadline,
@@ -47,10 +48,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// What it cost, when so many bytes were said.
-    fn bill(&self, closing: &Closing, said_bytes: usize) -> Bill {
+    fn bill(&self) -> Bill {
         let price = self.route.as_ref().and_then(|route| route.price.as_ref());
-        closing.counted(self.prompt_bytes, said_bytes).at(price)
+        self.tab.so_far().counted().at(price)
     }
 }
 
@@ -100,14 +100,14 @@ impl Session {
         self.running = Some(Running {
             stored,
             upstream_ids: UpstreamIds::default(),
-            route: context.as_ref().ok().map(|(question, _)| Arc::clone(&question.route)),
-            prompt_bytes: context.as_ref().map_or(0, |(_, bytes)| *bytes),
+            route: context.as_ref().ok().map(|question| Arc::clone(&question.route)),
+            tab: context.as_ref().map(|question| question.tab.clone()).unwrap_or_default(),
             saved_bytes: 0,
             last_checkpoint: Deadline::now(),
             ticket,
         });
         match context {
-            Ok((question, _)) if begun => {
+            Ok(question) if begun => {
                 let model = Some(question.route.id.to_string());
                 let subject = Subject { model, ..self.subject() };
                 let Means { patience, metrics, notices, policies, .. } = self.means.as_ref();
@@ -131,13 +131,13 @@ impl Session {
         }
     }
 
-    /// The conversation up to the message that is to be answered, and its size in bytes.
+    /// The conversation up to the message that is to be answered.
     async fn context(
         &mut self,
         question: &Question,
         prepended: Vec<Message>,
         instead: Option<String>,
-    ) -> Result<(ask::Question, usize), Refusal> {
+    ) -> Result<ask::Question, Refusal> {
         let catalog = self.means.catalog.load_full();
         let caller = Arc::clone(&self.caller);
         let roles = &caller.principal.roles;
@@ -173,8 +173,6 @@ impl Session {
             message.extras.push(Extra { key, value: format!("\"{id}\"") });
         }
         messages.splice(0..0, prepended);
-        let bytes =
-            spoken.iter().map(|said| said.text.len()).sum::<usize>() + prompt.map_or(0, str::len);
         let request = ChatRequest {
             model: route.upstream_model.clone(),
             messages,
@@ -183,7 +181,8 @@ impl Session {
             user: Some(pseudonym(&self.owner)),
             ..ChatRequest::default()
         };
-        Ok((ask::Question { route, others, request, blobs: Blobs::default() }, bytes))
+        let tab = Tab::of(&request);
+        Ok(ask::Question { route, others, request, blobs: Blobs::default(), tab })
     }
 
     /// Lets go of the provider, after the last word of the filters: they have it before anything is stored for good.
@@ -219,14 +218,12 @@ impl Session {
         self.apply(input).await;
     }
 
-    /// Text and usage of some events; what a chat client has no frame for is left to those who have.
+    /// Text of some events; what a chat client has no frame for is left to those who have.
     fn heard_events(&mut self, events: Vec<ChatEvent>) -> Input {
         let mut text = String::new();
-        let mut usage = None;
         for event in events {
             match event {
                 ChatEvent::Text(more) => text.push_str(&more),
-                ChatEvent::Usage(told) => usage = Some(told),
                 ChatEvent::UpstreamId { name, value } => {
                     if let Some(running) = &mut self.running {
                         let plugin = running.route.as_ref().map(|route| route.provider.name());
@@ -236,11 +233,12 @@ impl Session {
                 }
                 ChatEvent::Reasoning(_)
                 | ChatEvent::ToolDelta(_)
+                | ChatEvent::Usage(_)
                 | ChatEvent::Finish(_)
                 | ChatEvent::Other(_) => {}
             }
         }
-        Input::Said { text, usage }
+        Input::Said(text)
     }
 
     pub(super) async fn show(&mut self, text: &str) -> Option<Input> {
@@ -285,7 +283,7 @@ impl Session {
     pub(super) async fn commit(&mut self, closing: &Closing) -> bool {
         let text = self.running_text();
         let Some(running) = &self.running else { return false };
-        let bill = running.bill(closing, text.len());
+        let bill = running.bill();
         let last_seq = self.scribe.read(Log::head).seq.next();
         // An operator who came meanwhile raised it.
         let fence = self.fence();
@@ -302,17 +300,18 @@ impl Session {
 
     pub(super) async fn close(&mut self, closing: &Closing) {
         let Some(running) = self.running.take() else { return };
-        let said = self.scribe.read(|log| log.running_text().map_or(0, str::len));
-        let bill = running.bill(closing, said);
+        let bill = running.bill();
         if let Some(route) = &running.route {
             self.means.metrics.answers.spent(&route.source(), &bill);
         }
         self.append(|log, now| log.end(AnswerEnd { ending: closing.ending, bill }, now));
-        let Running { stored, ticket, .. } = running;
+        let Running { stored, ticket, tab, .. } = running;
+        let tally = tab.so_far();
+        let ticket = self.means.policies.if_spent(ticket, !tally.is_nothing()).await;
         let since =
             |at: Instant| u32::try_from(at.0.saturating_sub(stored.started.0)).unwrap_or(u32::MAX);
         let outcome = Took {
-            usage: bill.tokens().as_usage(closing.usage.clone()),
+            usage: bill.tokens().as_usage(tally.usage().cloned()),
             estimated: bill.tokens().estimated,
             cost_micros: bill.cost_micros,
             duration_ms: since(clock::now()),
