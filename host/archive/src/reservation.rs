@@ -64,6 +64,18 @@ impl Window {
     }
 }
 
+impl Window {
+    /// The earliest start of a part that counts still.
+    pub(crate) fn earliest(self, now: Instant) -> u64 {
+        let Part { start, until } = self.part(now);
+        match self {
+            // As long ago as the part of now lasts, and no part is longer.
+            Self::Rolling(_) => now.0.saturating_sub(until - start),
+            Self::Day | Self::Month => start,
+        }
+    }
+}
+
 /// The month of a moment; none beyond what calendars know.
 fn month(now: Instant) -> Option<Part> {
     let now = Timestamp::from_millisecond(i64::try_from(now.0).ok()?).ok()?;
@@ -206,6 +218,20 @@ mod tests {
             prop_assert!(part.start <= now);
             prop_assert!(part.until >= now + length);
             prop_assert!(part.until <= now + length + length.div_ceil(PARTS));
+        }
+
+        /// No part that counts began before that.
+        #[test]
+        fn what_counts_began_at_the_earliest_or_later(
+            seconds in 0..100_000_u32,
+            taken in 0..4_000_000_000_000_u64,
+            later in 0..200_000_000_u64,
+        ) {
+            let now = Instant(taken + later);
+            for window in [Window::Rolling(seconds), Window::Day, Window::Month] {
+                let part = window.part(Instant(taken));
+                prop_assert!(part.until <= now.0 || part.start >= window.earliest(now));
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod fuse;
 mod link;
 mod message;
 mod reserving;
+mod sweeping;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) use self::filtering::{Filtered, filtered};
 pub(crate) use self::link::{Link, State};
 pub(crate) use self::message::{Judged, Proposal};
 pub(crate) use self::reserving::Ticket;
+pub(crate) use self::sweeping::sweep;
 use crate::metrics::{Judging, Verdict};
 use crate::{clock, fresh};
 

@@ -31,7 +31,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::notices::{self, Channel, Notices, Telling};
 use crate::plugins::{self, Loaded, PluginError, Shelf};
-use crate::policies::{Chain, Link, Policies};
+use crate::policies::{self, Chain, Link, Policies};
 use crate::rate::Windows;
 use crate::reload::{Reader, Reload, Started};
 use crate::retention;
@@ -273,11 +273,11 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
         notices.alarm(Telling::archive_degraded());
     }
     let (stored, judging) = (archive.clone(), metrics.judging.clone());
-    let policies = Policies::new(chain, stored, judging, llm.stream_timeout);
+    let judges = Policies::new(chain, stored, judging, llm.stream_timeout);
     let tasks = TaskTracker::new();
     let means = Means {
         archive,
-        policies: Arc::new(policies),
+        policies: Arc::new(judges),
         catalog: Arc::new(ArcSwap::from_pointee(catalog)),
         upstream,
         patience: Patience {
@@ -338,6 +338,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     if let Some(retention) = retention {
         services.spawn(retention::run(Arc::clone(&gateway), retention, gateway.drain.clone()));
     }
+    services.spawn(policies::sweep(gateway.means.archive.clone(), gateway.drain.clone()));
     services.spawn(notices::run(Arc::clone(&gateway.means.notices), gateway.drain.clone()));
     // Before anybody learns that there is something to stop.
     let mut stop = Stop::listen().map_err(|error| internal(error.into()))?;

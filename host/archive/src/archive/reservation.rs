@@ -59,9 +59,10 @@ impl Archive {
         ask!(self.standing(counter, now))
     }
 
-    /// Gives back up to some hundreds of reservations that lapsed, and forgets what no longer counts.
-    /// Reserving does the first on its way; the second is housekeeping alone.
-    pub async fn sweep_reservations(&self, now: Instant) -> Result<(), StoreError> {
+    /// Gives back up to some hundreds of reservations that lapsed, and forgets some hundreds of what no
+    /// longer counts. Says whether there may be more. Reserving does the first on its way; the second is
+    /// housekeeping alone.
+    pub async fn sweep_reservations(&self, now: Instant) -> Result<bool, StoreError> {
         ask!(self.sweep_reservations(now))
     }
 }

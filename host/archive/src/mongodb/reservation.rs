@@ -116,16 +116,28 @@ impl MongoDb {
         Ok(taken)
     }
 
-    pub(crate) async fn sweep_reservations(&self, now: Instant) -> Result<(), StoreError> {
-        self.give_back(now).await?;
+    pub(crate) async fn sweep_reservations(&self, now: Instant) -> Result<bool, StoreError> {
+        let returned = self.give_back(now).await?;
         let over = doc! { "until": { "$lte": number(now.0)? } };
+        let counters = reading!(self, async {
+            let counters = self.shared.database.collection::<Document>(COUNTERS);
+            let found = counters.find(over.clone()).projection(doc! { "_id": 1 }).limit(AT_ONCE);
+            Ok::<_, Stop<StoreError>>(found.await?.try_collect::<Vec<_>>().await?)
+        })?;
+        let counters = counters.iter().map(|found| Fields(found).the_document("_id").cloned());
+        let counters = counters.collect::<Result<Vec<_>, _>>()?;
+        let more = returned == AT_ONCE || counters.len() as u64 == AT_ONCE.unsigned_abs();
+        // Who takes of one of them now takes before it is gone, or finds none.
+        let _lines = self.counter_lines(counters.clone()).await?;
+        let over = doc! { "_id": { "$in": counters }, "until": { "$lte": number(now.0)? } };
         let before = now.0.saturating_sub(LAPSED_KEPT_MS);
         let old = doc! { "lapsed": { "$lte": number(before)? } };
         atomically!(self, unit => async {
             unit.delete_all(COUNTERS, over.clone()).await?;
             unit.delete_all(RESERVATIONS, old.clone()).await?;
             Ok::<_, Stop<StoreError>>(())
-        })
+        })?;
+        Ok(more)
     }
 
     /// Gives back what nobody settled in time. Says how many.

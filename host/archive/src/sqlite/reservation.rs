@@ -45,11 +45,10 @@ impl Sqlite {
             .await
     }
 
-    pub(crate) async fn sweep_reservations(&self, now: Instant) -> Result<(), StoreError> {
+    pub(crate) async fn sweep_reservations(&self, now: Instant) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            give_back(connection, now)?;
-            forget(connection, now)?;
-            Ok(())
+            let more = give_back(connection, now)? == AT_ONCE;
+            Ok(forget(connection, now)? || more)
         })
         .await
     }
@@ -141,11 +140,12 @@ fn standing(connection: &Connection, counter: &Counter, now: Instant) -> rusqlit
     connection
         .prepare_cached(
             "SELECT ifnull(sum(taken), 0) FROM counters
-             WHERE name = ?1 AND key = ?2 AND time_window = ?3 AND until > ?4",
+             WHERE name = ?1 AND key = ?2 AND time_window = ?3 AND start >= ?5 AND until > ?4",
         )?
-        .query_row((name, key, window.word(), Unsigned(now.0)), |row| {
-            Ok(row.get::<_, Unsigned>(0)?.0)
-        })
+        .query_row(
+            (name, key, window.word(), Unsigned(now.0), Unsigned(window.earliest(now))),
+            |row| Ok(row.get::<_, Unsigned>(0)?.0),
+        )
 }
 
 /// As [`standing`], for readers, who cannot give back what lapsed.
@@ -253,9 +253,9 @@ pub(crate) fn give_all_back(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Forgets some of what no longer counts.
-fn forget(connection: &Connection, now: Instant) -> rusqlite::Result<()> {
-    connection
+/// Forgets some of what no longer counts. Says whether there may be more.
+fn forget(connection: &Connection, now: Instant) -> rusqlite::Result<bool> {
+    let counters = connection
         .prepare_cached(
             "DELETE FROM counters WHERE (name, key, time_window, start) IN (
                  SELECT name, key, time_window, start FROM counters WHERE until <= ?1 LIMIT ?2
@@ -263,12 +263,12 @@ fn forget(connection: &Connection, now: Instant) -> rusqlite::Result<()> {
         )?
         .execute((Unsigned(now.0), Unsigned(AT_ONCE)))?;
     let before = now.0.saturating_sub(LAPSED_KEPT_MS);
-    connection
+    let reservations = connection
         .prepare_cached(
             "DELETE FROM reservations WHERE id IN (
                  SELECT id FROM reservations WHERE lapsed = 1 AND lapses <= ?1 LIMIT ?2
              )",
         )?
         .execute((Unsigned(before), Unsigned(AT_ONCE)))?;
-    Ok(())
+    Ok(counters.max(reservations) as u64 == AT_ONCE)
 }

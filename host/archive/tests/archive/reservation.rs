@@ -211,6 +211,29 @@ async fn sweeping_forgets_what_no_longer_counts_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn sweeping_says_whether_there_is_more_until_nothing_is_left() {
+    let place = Place::new().await;
+    for second in 0..300 {
+        let each = counter("requests", &format!("user {second}"), Window::Rolling(1));
+        let taken = place.take(&[claim(&each, 1, 1)], later(second)).await;
+        let needed = vec![("requests".to_owned(), 1)];
+        place.archive.settle_claims(&taken, needed).await.expect("settled");
+    }
+    let over = later(LAPSE + LAPSED_KEPT_MS + DAY);
+
+    let mut sweeps = 1;
+    while place.archive.sweep_reservations(over).await.expect("swept") {
+        sweeps += 1;
+    }
+
+    assert!(sweeps > 1, "300 are more than one sweep takes");
+    for second in 0..300 {
+        let each = counter("requests", &format!("user {second}"), Window::Rolling(1));
+        assert_eq!(place.stands(&each, later(second)).await, 0, "{second}");
+    }
+}
+
+#[tokio::test]
 async fn many_that_lapse_at_once_are_in_nobodys_way() {
     let place = Place::new().await;
     let requests = counter("requests", "ada", Window::Day);
