@@ -1,7 +1,7 @@
 //! A mail server that keeps what it gets, or takes nothing while the test says so.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -42,7 +42,16 @@ impl Letter {
 #[derive(Debug, Default)]
 struct Stage {
     refuses: AtomicBool,
+    /// Addresses that it takes nothing for, ever.
+    unknown: Mutex<Vec<String>>,
     seen: watch::Sender<Seen>,
+}
+
+impl Stage {
+    fn is_unknown(&self, recipient: &str) -> bool {
+        let unknown = self.unknown.lock().expect("nobody panics with it");
+        unknown.iter().any(|address| recipient.contains(&format!("<{address}>")))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +79,11 @@ impl MailSink {
             }
         });
         Self { port, stage, _tasks: tasks }
+    }
+
+    /// Takes nothing for this address from here on.
+    pub fn forget(&self, address: &str) {
+        self.stage.unknown.lock().expect("nobody panics with it").push(address.to_owned());
     }
 
     /// Its port.
@@ -112,6 +126,7 @@ async fn serve(stream: TcpStream, stage: Arc<Stage>) -> Option<()> {
         let word = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         let reply: &[u8] = match word.as_str() {
             "EHLO" | "HELO" => b"250 sink\r\n",
+            "RCPT" if stage.is_unknown(&line) => b"550 no such user\r\n",
             "RCPT" => {
                 to.push(line.trim_end().to_owned());
                 b"250 ok\r\n"

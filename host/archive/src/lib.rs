@@ -37,7 +37,7 @@ pub use message::{
 };
 pub use mongodb::{DatabaseSettings, Retry};
 pub use outbox::{
-    Fate as ParcelFate, MAX_CHANNELS, MAX_WAITING, Notice, Parcel, Posted, Rate, Waiting,
+    Fate as ParcelFate, MAX_CHANNELS, MAX_WAITING, Notice, Parcel, Posted, Queue, Rate, Waiting,
 };
 pub use predecessor::{Cipher, Origin, OriginError, Past, Predecessor, Reason, Row, Rows};
 pub use reseal::Resealed;

@@ -6,11 +6,11 @@
 
 use sluice_chat::id::{Instant, NoticeId};
 
-/// Notices that wait at most. Beyond that a new one is refused: those that wait are older, and one of
-/// them says that something is wrong already.
+/// Notices that wait for one channel at most. Beyond that it is not told of a new one: those that wait
+/// are older, and one of them says that something is wrong already.
 pub const MAX_WAITING: u64 = 10_000;
 /// Channels of one notice at most; further ones are left out.
-pub const MAX_CHANNELS: usize = 16;
+pub const MAX_CHANNELS: usize = 64;
 
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +42,13 @@ pub struct Rate {
 pub enum Posted {
     /// It waits for its channels.
     Waiting,
+    /// It waits for some of its channels; for the others as many wait as may.
+    InPart,
     /// It was posted before.
     Again,
     /// There were as many of its key lately as there may be.
     TooMany,
-    /// As many wait as may.
+    /// For each of its channels as many wait as may.
     Full,
 }
 
@@ -73,12 +75,34 @@ pub enum Fate {
 }
 
 /// What waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Waiting {
     /// Notices that some channel has still to be told.
     pub notices: u64,
+    /// Each channel that something waits for, in the order of their names.
+    pub queues: Vec<Queue>,
+}
+
+/// What waits for one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Whom it is for.
+    pub channel: String,
+    /// How many notices.
+    pub notices: u64,
     /// When the first of them is to be tried.
-    pub next: Option<Instant>,
+    pub next: Instant,
+}
+
+impl Waiting {
+    /// Those of these channels that are to be told of one more.
+    pub(crate) fn with_room<'a>(&self, channels: &[&'a str]) -> Vec<&'a str> {
+        let is_full = |channel: &str| {
+            let queue = self.queues.iter().find(|queue| queue.channel == channel);
+            queue.is_some_and(|queue| queue.notices >= MAX_WAITING)
+        };
+        channels.iter().copied().filter(|channel| !is_full(channel)).collect()
+    }
 }
 
 impl Notice {
@@ -91,5 +115,23 @@ impl Notice {
             }
         }
         addressed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_that_takes_nothing_fills_its_own_queue_alone() {
+        let queue = |channel: &str, notices| Queue {
+            channel: channel.to_owned(),
+            notices,
+            next: Instant(0),
+        };
+        let queues = vec![queue("hook", MAX_WAITING), queue("mail", MAX_WAITING - 1)];
+        let waiting = Waiting { notices: MAX_WAITING, queues };
+
+        assert_eq!(waiting.with_room(&["hook", "mail", "other"]), ["mail", "other"]);
     }
 }

@@ -19,6 +19,7 @@ use sluice_chat::id::{SessionId, UserId};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 pub(crate) use self::channel::Channel;
+use self::channel::way;
 pub(crate) use self::delivery::run;
 use self::telling::Occasion;
 pub(crate) use self::telling::Telling;
@@ -37,7 +38,7 @@ pub(crate) struct Notices {
     archive: Archive,
     /// Who is told of what.
     events: Events,
-    /// Who there is, by name.
+    /// Who there is, by name: a plugin's id, or that of mail and an address.
     channels: BTreeMap<String, Channel>,
     alarms: mpsc::Sender<Telling>,
     /// The other end, until the task that stores them takes it.
@@ -92,8 +93,8 @@ impl Notices {
     /// Stores what somebody is to be told.
     async fn store(&self, telling: Telling) -> Result<(), StoreError> {
         let named = self.events.channels(telling.occasion);
-        let channels: Vec<String> =
-            named.iter().filter(|name| self.channels.contains_key(*name)).cloned().collect();
+        let meant = |channel: &&String| named.iter().any(|name| name == way(channel));
+        let channels: Vec<String> = self.channels.keys().filter(meant).cloned().collect();
         let kind = telling.occasion.as_str();
         if channels.is_empty() {
             tracing::info!(kind, "nobody is to be told");
@@ -108,6 +109,11 @@ impl Notices {
         };
         match self.archive.post(notice, &channels, RATE, clock::now()).await? {
             Posted::Waiting => self.stored.notify_one(),
+            Posted::InPart => {
+                tracing::warn!(kind, "not everybody is told: too much waits for somebody");
+                self.counted.dropped();
+                self.stored.notify_one();
+            }
             Posted::Again => {}
             posted @ (Posted::TooMany | Posted::Full) => {
                 tracing::warn!(kind, ?posted, "somebody is not told");

@@ -383,10 +383,11 @@ fn notices(
     let Notify { events, mail } = notify;
     let mut channels = BTreeMap::new();
     if let Some(mail) = mail {
-        channels.insert(
-            MAIL.to_owned(),
-            Channel::Mail(Box::new(Mailer::new(&mail).map_err(NoNotices::Mail)?)),
-        );
+        let mailer = Arc::new(Mailer::new(&mail).map_err(NoNotices::Mail)?);
+        channels.extend(mailer.recipients().iter().map(|recipient| {
+            let (mailer, recipient) = (Arc::clone(&mailer), Box::new(recipient.clone()));
+            (format!("{MAIL}:{}", recipient.email), Channel::Mail { mailer, recipient })
+        }));
     }
     for id in events.help_request.iter().chain(&events.alarm).filter(|id| *id != MAIL) {
         let Some(Loaded { plugin, credentials, .. }) = loaded.get(id) else { continue };

@@ -1,5 +1,6 @@
 //! What is sent.
 
+use lettre::address::Envelope;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 
@@ -18,15 +19,17 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// As it goes over the wire.
+    /// As it goes over the wire to one of those it is addressed to.
     pub(crate) fn message(
         &self,
         from: &Mailbox,
         to: &[Mailbox],
+        recipient: &Mailbox,
     ) -> Result<Message, lettre::error::Error> {
         let subject: String =
             self.subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let id = format!("<{}@{}>", self.id, from.email.domain());
+        let envelope = Envelope::new(Some(from.email.clone()), vec![recipient.email.clone()])?;
         let addressed = |letter: MessageBuilder, one: &Mailbox| letter.to(one.clone());
         let letter = Message::builder().from(from.clone()).subject(subject).message_id(Some(id));
         let part = |kind, body: &str| SinglePart::builder().header(kind).body(body.to_owned());
@@ -34,6 +37,7 @@ impl Letter {
         let html = part(ContentType::TEXT_HTML, &self.html);
         to.iter()
             .fold(letter, addressed)
+            .envelope(envelope)
             .multipart(MultiPart::alternative().singlepart(text).singlepart(html))
     }
 }
@@ -53,7 +57,8 @@ mod tests {
         let address = |text: &str| text.parse::<Mailbox>().expect("an address");
 
         let to = [address("ops@example.com"), address("Night <night@example.com>")];
-        let message = letter.message(&address("sluice@example.com"), &to).expect("a letter");
+        let message =
+            letter.message(&address("sluice@example.com"), &to, &to[1]).expect("a letter");
 
         let sent = String::from_utf8(message.formatted()).expect("text");
         let (head, body) = sent.split_once("\r\n\r\n").expect("a head and a body");
@@ -62,6 +67,7 @@ mod tests {
         assert!(body.contains("<p>text</p>"));
         let recipients: Vec<String> =
             message.envelope().to().iter().map(ToString::to_string).collect();
-        assert_eq!(recipients, ["ops@example.com", "night@example.com"]);
+        assert_eq!(recipients, ["night@example.com"]);
+        assert!(head.contains("To: ops@example.com, Night <night@example.com>"), "{head}");
     }
 }

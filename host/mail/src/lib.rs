@@ -7,4 +7,5 @@ mod letter;
 mod mailer;
 
 pub use letter::Letter;
+pub use lettre::message::Mailbox;
 pub use mailer::{Login, MailError, Mailer, MailerError, Security, ServerSettings};

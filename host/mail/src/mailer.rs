@@ -111,9 +111,15 @@ impl Mailer {
         Ok(Self { transport: transport.build(), from: address(&settings.from)?, to })
     }
 
-    /// Sends a letter, once. When this returns the server has it.
-    pub async fn send(&self, letter: &Letter) -> Result<(), MailError> {
-        let message = letter.message(&self.from, &self.to).map_err(MailError::Letter)?;
+    /// To whom letters are addressed.
+    pub fn recipients(&self) -> &[Mailbox] {
+        &self.to
+    }
+
+    /// Sends a letter, once, to one of the recipients: a server that refuses one of several takes a letter for none of them. When
+    /// this returns the server has it.
+    pub async fn send(&self, letter: &Letter, recipient: &Mailbox) -> Result<(), MailError> {
+        let message = letter.message(&self.from, &self.to, recipient).map_err(MailError::Letter)?;
         self.transport.send(message).await.map_err(MailError::Server)?;
         Ok(())
     }

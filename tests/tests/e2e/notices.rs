@@ -39,20 +39,56 @@ async fn a_request_for_help_is_told_by_mail_once_over_a_kill() {
     sink.refuse(false);
     gateway.start_again().await;
 
-    let letters = sink.got(1).await;
+    let letters = sink.got(2).await;
     gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
     gateway.stop().await;
     gateway.start_again().await;
     gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
     assert_eq!(sink.letters(), letters, "and never again");
-    let [letter] = &letters[..] else { unreachable!("{letters:?}") };
-    assert_eq!(letter.header("Subject"), Some("Help Request - User ada"));
-    assert_eq!(letter.to.len(), 2, "{letter:?}");
-    assert!(
-        letter.text.contains(&format!("https://chat.example.com/admin/{session}")),
-        "{letter:?}"
-    );
-    assert!(!letter.text.contains("Hi"), "nothing of what was said");
+    for letter in &letters {
+        assert_eq!(letter.header("Subject"), Some("Help Request - User ada"));
+        assert_eq!(letter.header("To"), Some("ops@example.com, night@example.com"));
+        assert_eq!(letter.header("Message-ID"), letters[0].header("Message-ID"));
+        assert!(
+            letter.text.contains(&format!("https://chat.example.com/admin/{session}")),
+            "{letter:?}"
+        );
+        assert!(!letter.text.contains("Hi"), "nothing of what was said");
+    }
+    let mut to: Vec<&[String]> = letters.iter().map(|letter| &letter.to[..]).collect();
+    to.sort();
+    assert_eq!(to, [["RCPT TO:<night@example.com>"], ["RCPT TO:<ops@example.com>"]]);
+}
+
+#[tokio::test]
+async fn an_address_that_is_refused_is_in_nobody_elses_way() {
+    let (provider, sink) = (FakeProvider::start().await, MailSink::start().await);
+    sink.forget("ops@example.com");
+    let gateway = writing_to(&sink, Setup::with(&provider)).start().await;
+
+    ask_for_help(&gateway).await;
+
+    let letters = sink.got(1).await;
+    assert_eq!(letters[0].to, ["RCPT TO:<night@example.com>"]);
+    gateway.logged("not told yet").await;
+    assert_eq!(sink.letters(), letters, "she has it, once");
+}
+
+#[tokio::test]
+async fn a_webhook_that_never_answers_keeps_no_letter_waiting() {
+    let (hook, provider) = (FakeProvider::start().await, FakeProvider::start().await);
+    let sink = MailSink::start().await;
+    hook.always(Script::silent());
+    let both = calling(&hook, &provider, "[]", "");
+    let both = writing_to(&sink, both).set("ADMIN_EMAILS", "ops@example.com");
+    let both = both.set("SLUICE_NOTIFY__ON__HELP_REQUEST", "hook,mail");
+    let gateway = both.start().await;
+
+    // More than were ever on their way at once.
+    for asked in 1..=20 {
+        ask_for_help(&gateway).await;
+        sink.got(asked).await;
+    }
 }
 
 #[tokio::test]
@@ -86,10 +122,11 @@ async fn of_one_session_five_requests_for_help_are_told() {
         client.next_of("connection_status").await;
     }
 
-    sink.got(5).await;
+    // Each to two.
+    sink.got(10).await;
     gateway.metric_becomes("sluice_notices_dropped_total", 3.0).await;
     gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
-    assert_eq!(sink.letters().len(), 5);
+    assert_eq!(sink.letters().len(), 10);
 }
 
 #[tokio::test]
@@ -192,7 +229,7 @@ async fn an_alarm_is_told_by_mail_and_by_a_webhook_once_each_over_a_kill() {
     sink.refuse(false);
     gateway.start_again().await;
 
-    let letters = sink.got(1).await;
+    let letters = sink.got(2).await;
     let second = hook.request(2).await;
     gateway.metric_becomes("sluice_notices_waiting", 0.0).await;
     gateway.stop().await;

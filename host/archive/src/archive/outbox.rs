@@ -7,8 +7,8 @@ use crate::error::StoreError;
 use crate::outbox::{Fate, Notice, Parcel, Posted, Rate, Waiting};
 
 impl Archive {
-    /// Takes a notice for some channels, to be tried at once. When this says [`Posted::Waiting`] the
-    /// notice is durable. Of one posted twice, or beyond its rate, nothing is stored.
+    /// Takes a notice for some channels, to be tried at once. When this says [`Posted::Waiting`] or
+    /// [`Posted::InPart`] the notice is durable. Of one posted twice, or beyond its rate, nothing is stored.
     pub async fn post(
         &self,
         notice: Notice,
@@ -19,9 +19,14 @@ impl Archive {
         ask!(self.post(notice, channels, rate, now))
     }
 
-    /// Reads what is to be tried by now, the longest overdue first; at most `limit`.
-    pub async fn due(&self, now: Instant, limit: usize) -> Result<Vec<Parcel>, StoreError> {
-        ask!(self.due(now, limit))
+    /// Reads what a channel is to be told by now, the longest overdue first; at most `limit`.
+    pub async fn due(
+        &self,
+        channel: &str,
+        now: Instant,
+        limit: usize,
+    ) -> Result<Vec<Parcel>, StoreError> {
+        ask!(self.due(channel, now, limit))
     }
 
     /// Says what came of a try. Of a parcel that is done there is nothing to say any more.

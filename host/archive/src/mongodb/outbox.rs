@@ -15,7 +15,7 @@ use super::retry::Tries;
 use super::shared::{Shared, TookTooLong, stand_in_all, unavailable};
 use super::unit::{DEADLINE, Stop, Unit};
 use crate::error::StoreError;
-use crate::outbox::{Fate, MAX_WAITING, Notice, Parcel, Posted, Rate, Waiting};
+use crate::outbox::{Fate, MAX_WAITING, Notice, Parcel, Posted, Queue, Rate, Waiting};
 use crate::word::Worded as _;
 
 /// The line for everybody who posts: the bound is of all of them together.
@@ -34,16 +34,28 @@ impl MongoDb {
         if let Some(refused) = refused {
             return Ok(refused);
         }
-        let document = document(&notice, channels, now)?;
+        let addressed = Notice::addressed(channels);
+        let channels = self.waiting().await?.with_room(&addressed);
+        let posted = match channels.len() {
+            0 if !addressed.is_empty() => return Ok(Posted::Full),
+            some if some < addressed.len() => Posted::InPart,
+            _ => Posted::Waiting,
+        };
+        let document = document(&notice, &channels, now)?;
         atomically!(self, unit => async {
             let id = doc! { "_id": notice.id.word() };
             unit.upsert(NOTICES, id, doc! { "$setOnInsert": document.clone() }).await?;
-            Ok::<_, Stop<StoreError>>(Posted::Waiting)
+            Ok::<_, Stop<StoreError>>(posted)
         })
     }
 
-    pub(crate) async fn due(&self, now: Instant, limit: usize) -> Result<Vec<Parcel>, StoreError> {
-        reading!(self, due(&self.shared.database, now, limit))
+    pub(crate) async fn due(
+        &self,
+        channel: &str,
+        now: Instant,
+        limit: usize,
+    ) -> Result<Vec<Parcel>, StoreError> {
+        reading!(self, due(&self.shared.database, channel, now, limit))
     }
 
     pub(crate) async fn tried(
@@ -83,18 +95,16 @@ async fn refused(
     }
     let since = number(now.0.saturating_sub(rate.window_ms))?;
     let alike = doc! { "key": &notice.key, "posted": { "$gt": since } };
-    if notices.count_documents(alike).await? >= rate.most {
-        return Ok(Some(Posted::TooMany));
-    }
-    let full = waiting(database).await?.notices >= MAX_WAITING;
-    Ok(full.then_some(Posted::Full))
+    let too_many = notices.count_documents(alike).await? >= rate.most;
+    Ok(too_many.then_some(Posted::TooMany))
 }
 
-fn document(notice: &Notice, channels: &[String], now: Instant) -> Result<Document, StoreError> {
+fn document(notice: &Notice, channels: &[&str], now: Instant) -> Result<Document, StoreError> {
     let Notice { id: _, kind, key, at, body } = notice;
     let now = number(now.0)?;
-    let parcel = |channel| Bson::from(doc! { "channel": channel, "attempts": 0_i64, "next": now });
-    let parcels: Vec<Bson> = Notice::addressed(channels).into_iter().map(parcel).collect();
+    let parcel =
+        |channel: &&str| Bson::from(doc! { "channel": *channel, "attempts": 0_i64, "next": now });
+    let parcels: Vec<Bson> = channels.iter().map(parcel).collect();
     let mut document = doc! {
         "kind": kind, "key": key, "at": number(at.0)?, "posted": now, "body": body,
     };
@@ -107,20 +117,27 @@ fn document(notice: &Notice, channels: &[String], now: Instant) -> Result<Docume
 
 async fn due(
     database: &Database,
+    channel: &str,
     now: Instant,
     limit: usize,
 ) -> Result<Vec<Parcel>, Stop<StoreError>> {
     let limit = usize::try_from(MAX_WAITING).map_or(limit, |most| limit.min(most));
+    let now = number(now.0)?;
+    let parcel = doc! { "channel": channel, "next": { "$lte": now } };
     let found: Vec<Document> = database
         .collection::<Document>(NOTICES)
-        .find(doc! { "next": { "$lte": number(now.0)? } })
-        .sort(doc! { "next": 1, "_id": 1 })
-        // Each has a parcel that is due.
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .aggregate([
+            // By the index: a notice with a parcel that is due is due itself.
+            doc! { "$match": { "next": { "$lte": now }, "parcels": { "$elemMatch": parcel } } },
+            doc! { "$unwind": "$parcels" },
+            doc! { "$match": { "parcels.channel": channel, "parcels.next": { "$lte": now } } },
+            doc! { "$sort": { "parcels.next": 1, "_id": 1 } },
+            doc! { "$limit": i64::try_from(limit).unwrap_or(i64::MAX) },
+        ])
         .await?
         .try_collect()
         .await?;
-    let mut due = Vec::new();
+    let mut due = Vec::with_capacity(found.len());
     for document in &found {
         let fields = Fields(document);
         let notice = Notice {
@@ -130,23 +147,14 @@ async fn due(
             at: Instant(fields.the_number("at")?),
             body: fields.the_text("body")?,
         };
-        for parcel in fields.documents("parcels")? {
-            let fields = Fields(parcel);
-            due.push(Parcel {
-                notice: notice.clone(),
-                channel: fields.the_text("channel")?,
-                attempts: u32::try_from(fields.the_number("attempts")?).unwrap_or(u32::MAX),
-                next: Instant(fields.the_number("next")?),
-            });
-        }
+        let parcel = Fields(fields.the_document("parcels")?);
+        due.push(Parcel {
+            notice,
+            channel: parcel.the_text("channel")?,
+            attempts: u32::try_from(parcel.the_number("attempts")?).unwrap_or(u32::MAX),
+            next: Instant(parcel.the_number("next")?),
+        });
     }
-    due.retain(|parcel| parcel.next <= now);
-    due.sort_by(|a, b| {
-        let place =
-            |parcel: &Parcel| (parcel.next, parcel.notice.id.clone(), parcel.channel.clone());
-        place(a).cmp(&place(b))
-    });
-    due.truncate(limit);
     Ok(due)
 }
 
@@ -184,7 +192,28 @@ async fn tried(
 async fn waiting(database: &Database) -> Result<Waiting, Stop<StoreError>> {
     let notices = database.collection::<Document>(NOTICES);
     let waiting = doc! { "next": { "$exists": true } };
-    let first = notices.find_one(waiting.clone()).sort(doc! { "next": 1 }).await?;
-    let next = first.as_ref().map(|first| Fields(first).instant("next")).transpose()?.flatten();
-    Ok(Waiting { notices: notices.count_documents(waiting).await?, next })
+    let found: Vec<Document> = notices
+        .aggregate([
+            doc! { "$match": waiting.clone() },
+            doc! { "$unwind": "$parcels" },
+            doc! { "$group": {
+                "_id": "$parcels.channel",
+                "notices": { "$sum": 1_i64 },
+                "next": { "$min": "$parcels.next" },
+            } },
+            doc! { "$sort": { "_id": 1 } },
+        ])
+        .await?
+        .try_collect()
+        .await?;
+    let mut queues = Vec::with_capacity(found.len());
+    for queue in &found {
+        let fields = Fields(queue);
+        queues.push(Queue {
+            channel: fields.the_text("_id")?,
+            notices: fields.the_number("notices")?,
+            next: Instant(fields.the_number("next")?),
+        });
+    }
+    Ok(Waiting { notices: notices.count_documents(waiting).await?, queues })
 }

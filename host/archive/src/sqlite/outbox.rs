@@ -6,7 +6,7 @@ use sluice_chat::id::{Instant, NoticeId};
 use super::Sqlite;
 use super::column::{Unsigned, Word};
 use crate::error::StoreError;
-use crate::outbox::{Fate, MAX_WAITING, Notice, Parcel, Posted, Rate, Waiting};
+use crate::outbox::{Fate, MAX_WAITING, Notice, Parcel, Posted, Queue, Rate, Waiting};
 
 impl Sqlite {
     pub(crate) async fn post(
@@ -16,13 +16,18 @@ impl Sqlite {
         rate: Rate,
         now: Instant,
     ) -> Result<Posted, StoreError> {
-        let channels: Vec<String> =
-            Notice::addressed(channels).into_iter().map(str::to_owned).collect();
+        let channels = channels.to_vec();
         self.write(move |connection| Ok(post(connection, &notice, &channels, rate, now)?)).await
     }
 
-    pub(crate) async fn due(&self, now: Instant, limit: usize) -> Result<Vec<Parcel>, StoreError> {
-        self.readers.read(move |connection| due(connection, now, limit)).await
+    pub(crate) async fn due(
+        &self,
+        channel: &str,
+        now: Instant,
+        limit: usize,
+    ) -> Result<Vec<Parcel>, StoreError> {
+        let channel = channel.to_owned();
+        self.readers.read(move |connection| due(connection, &channel, now, limit)).await
     }
 
     pub(crate) async fn tried(
@@ -73,7 +78,9 @@ fn post(
     if lately.0 >= rate.most {
         return Ok(Posted::TooMany);
     }
-    if waiting(connection)?.notices >= MAX_WAITING {
+    let addressed = Notice::addressed(channels);
+    let channels = waiting(connection)?.with_room(&addressed);
+    if channels.is_empty() && !addressed.is_empty() {
         return Ok(Posted::Full);
     }
     connection
@@ -89,23 +96,28 @@ fn post(
             ":posted": Unsigned(now.0),
             ":body": body,
         })?;
-    for channel in channels {
+    for channel in &channels {
         connection
             .prepare_cached("INSERT INTO parcels (notice, channel, next) VALUES (?1, ?2, ?3)")?
             .execute((Word(id), channel, Unsigned(now.0)))?;
     }
-    Ok(Posted::Waiting)
+    Ok(if channels.len() < addressed.len() { Posted::InPart } else { Posted::Waiting })
 }
 
-fn due(connection: &Connection, now: Instant, limit: usize) -> rusqlite::Result<Vec<Parcel>> {
+fn due(
+    connection: &Connection,
+    channel: &str,
+    now: Instant,
+    limit: usize,
+) -> rusqlite::Result<Vec<Parcel>> {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX).min(MAX_WAITING);
     connection
         .prepare_cached(
             "SELECT n.id, n.kind, n.key, n.at, n.body, p.channel, p.attempts, p.next
              FROM parcels p JOIN notices n ON n.id = p.notice
-             WHERE p.next <= ?1 ORDER BY p.next, n.id, p.channel LIMIT ?2",
+             WHERE p.channel = ?1 AND p.next <= ?2 ORDER BY p.next, n.id LIMIT ?3",
         )?
-        .query_map((Unsigned(now.0), Unsigned(limit)), parcel)?
+        .query_map((channel, Unsigned(now.0), Unsigned(limit)), parcel)?
         .collect()
 }
 
@@ -146,14 +158,21 @@ fn tried(
 }
 
 fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
-    connection.prepare_cached("SELECT count(DISTINCT notice), min(next) FROM parcels")?.query_row(
-        [],
-        |row| {
-            let next = row.get::<_, Option<Unsigned>>(1)?;
-            Ok(Waiting {
-                notices: row.get::<_, Unsigned>(0)?.0,
-                next: next.map(|next| Instant(next.0)),
+    let notices: Unsigned = connection
+        .prepare_cached("SELECT count(DISTINCT notice) FROM parcels")?
+        .query_row([], |row| row.get(0))?;
+    let queues = connection
+        .prepare_cached(
+            "SELECT channel, count(*) AS notices, min(next) AS next FROM parcels
+             GROUP BY channel ORDER BY channel",
+        )?
+        .query_map([], |row| {
+            Ok(Queue {
+                channel: row.get("channel")?,
+                notices: row.get::<_, Unsigned>("notices")?.0,
+                next: Instant(row.get::<_, Unsigned>("next")?.0),
             })
-        },
-    )
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(Waiting { notices: notices.0, queues })
 }

@@ -1,7 +1,7 @@
 //! The outbox keeps what is to be told until it was, tells nothing twice, and never too often.
 
 use futures_util::future::join_all;
-use sluice_archive::{Notice, Parcel, ParcelFate, Posted, Rate, Waiting};
+use sluice_archive::{Notice, Parcel, ParcelFate, Posted, Queue, Rate, Waiting};
 use sluice_chat::id::{Instant, NoticeId};
 
 use crate::support::Place;
@@ -36,8 +36,8 @@ impl Place {
         self.archive.post(notice, &channels(to), RATE, now).await.expect("asked")
     }
 
-    async fn due(&self, now: Instant) -> Vec<Parcel> {
-        self.archive.due(now, 100).await.expect("read")
+    async fn due(&self, channel: &str, now: Instant) -> Vec<Parcel> {
+        self.archive.due(channel, now, 100).await.expect("read")
     }
 
     async fn tried(&self, name: &str, channel: &str, fate: ParcelFate) {
@@ -49,23 +49,29 @@ fn parcel(name: &str, key: &str, channel: &str, attempts: u32, next: Instant) ->
     Parcel { notice: notice(name, key), channel: channel.to_owned(), attempts, next }
 }
 
+fn queue(channel: &str, notices: u64, next: Instant) -> Queue {
+    Queue { channel: channel.to_owned(), notices, next }
+}
+
 #[tokio::test]
 async fn each_channel_is_tried_on_its_own_until_it_took_it() {
     let place = Place::new().await;
     let posted = place.post(notice("a", "k"), &["mail", "hook", "mail"], NOW).await;
     assert_eq!(posted, Posted::Waiting);
-    let both = [parcel("a", "k", "hook", 0, NOW), parcel("a", "k", "mail", 0, NOW)];
-    assert_eq!(place.due(NOW).await, both);
+    for channel in ["hook", "mail"] {
+        assert_eq!(place.due(channel, NOW).await, [parcel("a", "k", channel, 0, NOW)]);
+    }
 
     place.tried("a", "hook", ParcelFate::Done).await;
     place.tried("a", "hook", ParcelFate::Again(later(1))).await;
     place.tried("a", "mail", ParcelFate::Again(later(50))).await;
 
     let place = place.reopen().await;
-    assert_eq!(place.due(later(49)).await, []);
+    assert_eq!(place.due("hook", later(50)).await, []);
+    assert_eq!(place.due("mail", later(49)).await, []);
     let waiting = place.archive.waiting().await.expect("read");
-    assert_eq!(waiting, Waiting { notices: 1, next: Some(later(50)) });
-    assert_eq!(place.due(later(50)).await, [parcel("a", "k", "mail", 1, later(50))]);
+    assert_eq!(waiting, Waiting { notices: 1, queues: vec![queue("mail", 1, later(50))] });
+    assert_eq!(place.due("mail", later(50)).await, [parcel("a", "k", "mail", 1, later(50))]);
     place.tried("a", "mail", ParcelFate::Done).await;
     assert_eq!(place.archive.waiting().await.expect("read"), Waiting::default());
 }
@@ -81,7 +87,7 @@ async fn the_same_notice_is_taken_once_also_when_it_was_delivered() {
     let place = place.reopen().await;
 
     assert_eq!(place.post(notice("a", "k"), &["mail"], later(900_000)).await, Posted::Again);
-    assert_eq!(place.due(later(900_000)).await, []);
+    assert_eq!(place.due("mail", later(900_000)).await, []);
 }
 
 #[tokio::test]
@@ -91,7 +97,7 @@ async fn of_one_key_there_are_five_in_five_minutes_also_over_a_restart() {
     let all = names.iter().map(|name| place.post(notice(name, "k"), &["mail"], NOW));
     let told = join_all(all).await;
     assert_eq!(told.iter().filter(|posted| **posted == Posted::Waiting).count(), 5, "{told:?}");
-    for parcel in place.due(NOW).await {
+    for parcel in place.due("mail", NOW).await {
         place.tried(parcel.notice.id.as_str(), "mail", ParcelFate::Done).await;
     }
 
@@ -109,7 +115,7 @@ async fn what_is_longest_overdue_comes_first_and_no_more_than_asked_for() {
         place.post(notice(name, name), &["mail"], later(at)).await;
     }
 
-    let due = place.archive.due(later(30), 2).await.expect("read");
+    let due = place.archive.due("mail", later(30), 2).await.expect("read");
 
     let names: Vec<&str> = due.iter().map(|parcel| parcel.notice.id.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
@@ -127,7 +133,22 @@ async fn only_what_waits_for_nobody_is_forgotten() {
     assert_eq!(place.post(notice("done", "k"), &["mail"], NOW).await, Posted::Again);
     place.archive.forget_notices(later(1)).await.expect("swept");
 
-    assert_eq!(place.due(NOW).await, [parcel("waits", "k", "mail", 0, NOW)]);
+    assert_eq!(place.due("mail", NOW).await, [parcel("waits", "k", "mail", 0, NOW)]);
     assert_eq!(place.post(notice("done", "k"), &["mail"], NOW).await, Posted::Waiting);
     assert_eq!(place.post(notice("nobody's", "k"), &["mail"], NOW).await, Posted::Waiting);
+}
+
+#[tokio::test]
+async fn each_channel_has_a_queue_of_its_own() {
+    let place = Place::new().await;
+    place.post(notice("a", "a"), &["hook"], NOW).await;
+    place.post(notice("b", "b"), &["mail", "hook"], later(1)).await;
+
+    let waiting = place.archive.waiting().await.expect("read");
+
+    let queues = vec![queue("hook", 2, NOW), queue("mail", 1, later(1))];
+    assert_eq!(waiting, Waiting { notices: 2, queues });
+    assert_eq!(place.due("mail", later(1)).await, [parcel("b", "b", "mail", 0, later(1))]);
+    let first = place.archive.due("hook", later(1), 1).await.expect("read");
+    assert_eq!(first, [parcel("a", "a", "hook", 0, NOW)]);
 }

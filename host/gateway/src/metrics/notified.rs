@@ -35,7 +35,7 @@ impl Notified {
         );
         registry.register(
             "sluice_notices_dropped",
-            "Notices that nobody is told: too many of one key, or too many at once.",
+            "Notices that nobody, or not everybody, is told: too many of one key, or too many at once.",
             notified.dropped.clone(),
         );
         registry.register(
@@ -61,7 +61,7 @@ impl Notified {
         self.count(channel, "given_up");
     }
 
-    /// Nobody is told.
+    /// Nobody is told, or not everybody.
     pub(crate) fn dropped(&self) {
         self.dropped.inc();
     }

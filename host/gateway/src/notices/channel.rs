@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluice_archive::Parcel;
 use sluice_chat::exchange::{Framing, Request};
 use sluice_chat::notice::Notice;
-use sluice_mail::{MailError, Mailer};
+use sluice_mail::{MailError, Mailbox, Mailer};
 use sluice_sandbox::{CallError, Notifier};
 use sluice_upstream::{Blobs, Endpoints, ExchangeError, Timeouts, Upstream};
 use tokio::time::timeout;
@@ -24,8 +24,13 @@ const TIMEOUTS: Timeouts = Timeouts { first_byte: PATIENCE, idle: PATIENCE };
 /// A way to tell somebody.
 #[derive(Debug)]
 pub(crate) enum Channel {
-    /// E-mail to the administrators.
-    Mail(Box<Mailer>),
+    /// E-mail to one of the administrators: one address that is refused is in nobody else's way.
+    Mail {
+        /// Who sends it.
+        mailer: Arc<Mailer>,
+        /// Whom it is for.
+        recipient: Box<Mailbox>,
+    },
     /// A plugin, which says what is to be sent and whether it was taken.
     Plugin {
         /// The plugin.
@@ -60,6 +65,11 @@ pub(super) enum ChannelError {
     TookTooLong,
 }
 
+/// What events and figures call a channel, of which mail has one for each address: `mail:ops@example.com`.
+pub(super) fn way(channel: &str) -> &str {
+    channel.split_once(':').map_or(channel, |(way, _)| way)
+}
+
 impl Channel {
     /// Tries once. When this returns the other side has it.
     pub(super) async fn tell(&self, parcel: &Parcel) -> Result<(), ChannelError> {
@@ -67,9 +77,9 @@ impl Channel {
             serde_json::from_str(&parcel.notice.body).map_err(ChannelError::Content)?;
         let told = async {
             match self {
-                Self::Mail(mailer) => {
+                Self::Mail { mailer, recipient } => {
                     let letter = letter(&parcel.notice, &content);
-                    mailer.send(&letter).await.map_err(ChannelError::Mail)
+                    mailer.send(&letter, recipient).await.map_err(ChannelError::Mail)
                 }
                 Self::Plugin { notifier, endpoints, upstream } => {
                     let notice = content.notice(parcel);
