@@ -126,7 +126,8 @@ impl Policies {
         let chain = self.chain();
         for link in chain.with(Hook::Connect) {
             let asked = Box::pin(link.policy().on_connect(&subject, rand::random()));
-            let asked = self.ask(link, Hook::Connect, &subject.caller, asked).await?;
+            let asked = self.ask(link, Hook::Connect, &subject.caller, asked).await;
+            let asked = self.on_record(link, Hook::Connect, asked, &subject).await?;
             let Some(decision) = asked else { continue };
             self.decide(link, Hook::Connect, decision, &mut subject).await?;
         }
@@ -149,7 +150,8 @@ impl Policies {
         }
         for link in chain.with(Hook::Admin) {
             let asked = Box::pin(link.policy().on_admin(&subject, action, rand::random()));
-            let asked = self.ask(link, Hook::Admin, &subject.caller, asked).await?;
+            let asked = self.ask(link, Hook::Admin, &subject.caller, asked).await;
+            let asked = self.on_record(link, Hook::Admin, asked, &subject).await?;
             let Some(decision) = asked else { continue };
             self.decide(link, Hook::Admin, decision, &mut subject).await?;
         }
@@ -193,6 +195,32 @@ impl Policies {
         }
     }
 
+    /// Hands on what became of asking, and puts on record what is refused because nobody could judge it.
+    async fn on_record<T>(
+        &self,
+        link: &Link,
+        hook: Hook,
+        asked: Result<T, Denied>,
+        subject: &Subject,
+    ) -> Result<T, Denied> {
+        if let Err(denied) = &asked {
+            self.record_refusal(link, hook, denied, &Note::default(), subject).await;
+        }
+        asked
+    }
+
+    async fn record_refusal(
+        &self,
+        link: &Link,
+        hook: Hook,
+        denied: &Denied,
+        note: &Note,
+        subject: &Subject,
+    ) {
+        let line = Line { link, hook, word: &denied.code, status: Some(FORBIDDEN) };
+        self.record(&line, note, subject).await;
+    }
+
     /// What it said makes no sense.
     fn fault<T>(
         &self,
@@ -224,8 +252,7 @@ impl Policies {
             Some(denial) => {
                 self.judging.judged(link.name(), hook, Verdict::Denied);
                 let denied = Denied::by(link.name(), denial);
-                let line = Line { link, hook, word: &denied.code, status: Some(FORBIDDEN) };
-                self.record(&line, &note, subject).await;
+                self.record_refusal(link, hook, &denied, &note, subject).await;
                 Err(denied)
             }
         }

@@ -56,6 +56,16 @@ async fn calls(gateway: &Gateway, policy: &str, hook: &str) -> Vec<(String, f64)
     found
 }
 
+/// What is on record of what a policy did, the newest first: hook and word, whose message, the reason and the status.
+async fn record(gateway: &Gateway, policy: &str) -> Vec<Value> {
+    let token = gateway.token_with("root", &["admin"]);
+    let path = format!("/chatbox/admin/audit?admin_id=policy:{policy}");
+    let audit = gateway.call("GET", &path).bearer(&token).send().await.json();
+    let entries = audit["entries"].as_array().expect("lines of the record").iter();
+    let fields = ["action", "user_id", "reason", "status"];
+    entries.map(|line| fields.iter().map(|field| line[*field].clone()).collect()).collect()
+}
+
 /// What the provider was sent with its `n`th request, as pairs of role and text.
 async fn prompt(provider: &FakeProvider, n: usize) -> Vec<(String, String)> {
     let request = provider.request(n).await;

@@ -88,7 +88,8 @@ impl Policies {
             subject.model = Some(judged.model.to_string());
             request.model = judged.model.to_string();
             let asked = Box::pin(link.policy().on_message(&subject, &request, rand::random()));
-            let asked = self.ask(link, Hook::Message, &subject.caller, asked).await?;
+            let asked = self.ask(link, Hook::Message, &subject.caller, asked).await;
+            let asked = self.on_record(link, Hook::Message, asked, &subject).await?;
             let Some(said) = asked else { continue };
             let MessageDecision { decision, edits, reserve } = said;
             self.decide(link, Hook::Message, decision, &mut subject).await?;
@@ -99,7 +100,8 @@ impl Policies {
                 .try_for_each(|edit| apply(edit, &mut request, &mut judged, seen, &may_use));
             if let Err(error) = edited {
                 // Half of what it wanted is not what it wanted.
-                self.fault::<()>(link, Hook::Message, &error)?;
+                let fault = self.fault::<()>(link, Hook::Message, &error);
+                self.on_record(link, Hook::Message, fault, &subject).await?;
                 (request, judged.model, judged.prepended) = before;
                 continue;
             }

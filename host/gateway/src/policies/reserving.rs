@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use sluice_archive::{Claim, Counter, ReserveError, Window as Counted};
 use sluice_chat::id::ReservationId;
-use sluice_chat::policy::{Outcome, Principal, Reservation, Scope, Settlement, Subject, Window};
+use sluice_chat::policy::{
+    Note, Outcome, Principal, Reservation, Scope, Settlement, Subject, Window,
+};
 use sluice_sandbox::Hook;
 
 use super::{Denied, Line, Link, Policies};
@@ -49,15 +51,22 @@ impl Policies {
                 let (link, reservation) = wanted.swap_remove(place);
                 self.judging.judged(link.name(), Hook::Message, Verdict::Denied);
                 let denied = Denied::by(link.name(), reservation.otherwise);
-                tracing::debug!(policy = link.name(), limit = reservation.name, "used up");
+                let text = Some(format!("used up: {}", reservation.name));
+                let note = Note { text, ..Note::default() };
+                self.record_refusal(&link, Hook::Message, &denied, &note, subject).await;
                 Err(denied)
             }
             Err(error) => {
-                let error = &error as &dyn Error;
-                tracing::error!(error, "could not reserve what policies want");
+                tracing::error!(
+                    error = &error as &dyn Error,
+                    "could not reserve what policies want"
+                );
                 // Whoever would refuse what it cannot judge would refuse this too.
                 match wanted.iter().find(|(link, _)| !link.passes_failures()) {
-                    Some((link, _)) => Err(Denied::unjudged(link.name())),
+                    Some((link, _)) => {
+                        let denied = Err(Denied::unjudged(link.name()));
+                        self.on_record(link, Hook::Message, denied, subject).await
+                    }
                     None => Ok(Claimed::Nothing),
                 }
             }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, kind, patiently};
 
-use super::{bundled, complete, error, with};
+use super::{bundled, complete, error, record, with};
 
 async fn limited(provider: &FakeProvider, limits: &str) -> Gateway {
     let settings = format!("settings.limits = [{limits}]");
@@ -44,6 +44,8 @@ async fn of_a_thousand_at_once_exactly_a_budget_for_a_hundred_is_admitted() {
 
     assert_eq!(admitted(&gateway, 1_000).await, 100);
     assert_eq!(admitted(&gateway, 10).await, 0);
+    let line = json!(["message: budget", "alice", "used up: messages", 403]);
+    assert_eq!(record(&gateway, "budget").await.first(), Some(&line));
     assert_eq!(provider.count(), 100);
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, Signal, guest, kind};
 
-use super::{bundled, calls, complete, error, judge, prompt, with};
+use super::{bundled, calls, complete, error, judge, prompt, record, with};
 
 async fn answering() -> FakeProvider {
     let provider = FakeProvider::start().await;
@@ -206,6 +206,9 @@ async fn a_policy_that_fails_says_no_unless_it_is_to_be_passed_over() {
             }
             let counted = calls(&gateway, "house", "message").await;
             assert_eq!(counted, [(outcome.to_owned(), 1.0)], "{word}");
+            let line = json!(["message: failed", "alice", null, 403]);
+            let expected = if open { vec![] } else { vec![line] };
+            assert_eq!(record(&gateway, "house").await, expected, "{word}");
         }
     }
 }
