@@ -19,6 +19,7 @@ use sluice_upstream::{Blobs, Response, Timeouts};
 
 use tokio::time::Instant;
 
+use crate::breaker::Began;
 use crate::catalog::Route;
 use crate::clock;
 use crate::credentials::Choice;
@@ -150,6 +151,7 @@ pub(crate) fn ask(
         answers: answers.clone(),
         notices: Arc::clone(notices),
         state: State::Unasked,
+        began: Began::default(),
         exchanges: 0,
         spoke: false,
     };
@@ -167,6 +169,8 @@ struct Call {
     notices: Arc<Notices>,
     attempts: Attempts,
     state: State,
+    /// When the present try did.
+    began: Began,
     exchanges: u32,
     /// Whether anything was heard: from then on a failure stands.
     spoke: bool,
@@ -208,17 +212,20 @@ impl Call {
         loop {
             let error = match self.advance().await {
                 Ok(advance) => {
+                    // How it goes on says no more of whether the upstream takes anything new.
+                    if !self.spoke {
+                        self.question.route.breaker.worked(self.began);
+                    }
                     self.spoke = true;
                     if let Advance::Said(events) = &advance {
                         self.question.tab.note(|tally| tally.hear(events));
                     }
-                    self.question.route.breaker.worked();
                     return Ok(advance);
                 }
                 Err(error) => error,
             };
             let down = Remedy::blames_upstream(&error)
-                && self.question.route.breaker.failed(Instant::now());
+                && self.question.route.breaker.failed(self.began, Instant::now());
             if down {
                 let route = &self.question.route;
                 tracing::warn!(model = %route.id, "passed over for a while, it failed in a row");
@@ -310,6 +317,7 @@ impl Call {
         loop {
             let said = match std::mem::replace(&mut self.state, State::Over) {
                 State::Unasked => {
+                    self.began = self.question.route.breaker.begin();
                     let (answering, said) = self.start().await?;
                     self.state = State::Answering(Box::new(answering));
                     said

@@ -42,7 +42,7 @@ pub(crate) struct Route {
     /// Who may use it, by a role each; empty is everybody.
     pub(crate) roles: Vec<String>,
     /// What is known of the upstream's health.
-    pub(crate) breaker: Breaker,
+    pub(crate) breaker: Arc<Breaker>,
 }
 
 impl Route {
@@ -76,7 +76,7 @@ impl Route {
 }
 
 /// Every model of the configuration, in its order. Immutable; replaced whole.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Catalog {
     routes: Vec<Arc<Route>>,
     default: Option<ModelId>,
@@ -124,6 +124,22 @@ impl Catalog {
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
         let each = self.routes.iter().flat_map(|route| std::iter::once(route).chain(&route.also));
         each.map(AsRef::as_ref)
+    }
+
+    /// What is known of the health of a model's upstream, if it was on offer.
+    pub(crate) fn breaker(
+        &self,
+        model: &ModelId,
+        plugin: &str,
+        upstream: &str,
+    ) -> Option<Arc<Breaker>> {
+        let mut routes = self.routes();
+        let route = routes.find(|route| {
+            route.id == *model
+                && route.provider.name() == plugin
+                && route.upstream_model == upstream
+        });
+        route.map(|route| Arc::clone(&route.breaker))
     }
 
     /// The ids of all models.

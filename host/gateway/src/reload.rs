@@ -120,8 +120,11 @@ impl Reload {
         }
         let Settings { server, limits, llm, policies, models, telemetry, .. } = settings;
         let rules = Rules::of(limits, &server);
-        let made = routes_of(models, &self.gateway.plugins)
-            .and_then(|routes| Ok((routes, chain_of(policies, &self.gateway.plugins)?)));
+        let (loaded, means) = (&self.gateway.plugins, &self.gateway.means);
+        let made = routes_of(models, loaded, &means.catalog.load()).and_then(|routes| {
+            let chain = chain_of(policies, loaded, &means.policies.chain())?;
+            Ok((routes, chain))
+        });
         let (routes, chain) = match made {
             Ok(made) => made,
             Err(error) => {

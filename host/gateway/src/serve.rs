@@ -21,7 +21,6 @@ use crate::accept;
 use crate::admission::{Registry, Turnstile};
 use crate::ask::Patience;
 use crate::body::Bodies;
-use crate::breaker::Breaker;
 use crate::catalog::{Catalog, Route};
 use crate::drain::{Ended, WayOut};
 use crate::every::every;
@@ -140,10 +139,12 @@ pub(crate) fn sandbox(settings: &crate::settings::Sandbox) -> Result<Sandbox, Se
     Sandbox::new(settings).map_err(|error| ServeError::Internal(error.into()))
 }
 
-/// What clients may pick. Each model's plugin is loaded; one that does not answer is an error.
+/// What clients may pick. Each model's plugin is loaded; one that does not answer is an error. What is known of the health of those
+/// that were on offer `before` stays known.
 pub(crate) fn routes_of(
     models: Vec<Model>,
     loaded: &BTreeMap<String, Loaded>,
+    before: &Catalog,
 ) -> Result<Vec<Arc<Route>>, PluginError> {
     let route = |model: &Model, reached: Reached, also: Vec<Arc<Route>>| {
         let Reached { plugin: id, upstream, weight, price } = reached;
@@ -153,6 +154,7 @@ pub(crate) fn routes_of(
             return Some(Err(PluginError::OtherKind { id, cannot }));
         };
         let model = model.clone();
+        let breaker = before.breaker(&model.id, &id, &upstream).unwrap_or_default();
         Some(Ok(Arc::new(Route {
             id: model.id,
             name: model.name,
@@ -166,7 +168,7 @@ pub(crate) fn routes_of(
             weight,
             also,
             roles: model.roles,
-            breaker: Breaker::default(),
+            breaker,
         })))
     };
     let model = |model: Model| {
@@ -180,10 +182,12 @@ pub(crate) fn routes_of(
     models.into_iter().filter_map(model).collect()
 }
 
-/// Who judges. Each is loaded; one that does not judge is an error.
+/// Who judges. Each is loaded; one that does not judge is an error. Those who were asked `before` are the same still, with all that
+/// is known of their health.
 pub(crate) fn chain_of(
     policies: Judges,
     loaded: &BTreeMap<String, Loaded>,
+    before: &Chain,
 ) -> Result<Chain, PluginError> {
     let link = |id: String| {
         let Loaded { plugin, on_failure, .. } = loaded.get(&id)?.clone();
@@ -191,7 +195,8 @@ pub(crate) fn chain_of(
             let cannot = "it is in policies.chain, and it does not judge";
             return Some(Err(PluginError::OtherKind { id, cannot }));
         };
-        Some(Ok(Arc::new(Link::new(policy, on_failure))))
+        let known = before.links().iter().find(|link| link.name() == id);
+        Some(Ok(known.map_or_else(|| Arc::new(Link::new(policy, on_failure)), Arc::clone)))
     };
     let links = policies.chain.into_iter().filter_map(link).collect::<Result<Vec<_>, _>>()?;
     Ok(Chain::new(links, policies.break_glass))
@@ -249,9 +254,9 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let upstream = Upstream::new(llm.connect_timeout, granted(&plugins))
         .map_err(|error| internal(error.into()))?;
     let unfit = |problem| ServeError::Plugins(vec![problem]);
-    let routes = routes_of(models, &loaded).map_err(unfit)?;
+    let routes = routes_of(models, &loaded, &Catalog::default()).map_err(unfit)?;
     let catalog = Catalog::new(routes, llm.default_model);
-    let chain = chain_of(policies, &loaded).map_err(unfit)?;
+    let chain = chain_of(policies, &loaded, &Chain::default()).map_err(unfit)?;
     let offered: Vec<String> = catalog.ids().map(ToString::to_string).collect();
     let ring = auth.jwks.clone().map(|jwks| {
         KeyRing::new(match jwks {

@@ -1,7 +1,7 @@
 //! One provider fails, and another answers: the client sees one clean answer, the operator sees why.
 
 use serde_json::json;
-use sluice_tests::{FakeProvider, Gateway, Script, Setup};
+use sluice_tests::{FakeProvider, Gateway, Script, Setup, Signal};
 
 /// A gateway whose model `first` is answered by `one`, and by `two` when that fails.
 async fn chain(one: &FakeProvider, two: &FakeProvider) -> Gateway {
@@ -109,4 +109,44 @@ async fn one_that_is_down_is_passed_over_after_a_while() {
 
     assert_eq!(one.count(), 5, "two tries each, until five failed in a row");
     assert_eq!(two.count(), 6);
+}
+
+/// An upstream that has too much to do refuses what is new, and goes on with what it has.
+#[tokio::test]
+async fn an_answer_that_still_runs_does_not_hide_that_nothing_new_is_taken() {
+    let (one, two) = (FakeProvider::start().await, FakeProvider::start().await);
+    let pieces = ["I ", "am ", "still ", "one", "."];
+    one.then(Script::halting(&pieces));
+    one.always(Script::refusing(503, "text/html", "<h1>Down</h1>"));
+    two.always(Script::saying(&["I am two."]));
+    let gateway = chain(&one, &two).await;
+    let (mut alice, mut bob) = (gateway.connect("alice").await, gateway.connect("bob").await);
+    bob.say("Who?").await;
+
+    for piece in pieces {
+        one.release(1);
+        bob.frames_saying(piece).await;
+        assert_eq!(alice.ask("Who?").await.text, "I am two.");
+    }
+
+    assert_eq!(one.count(), 1 + 5, "two tries each, until five failed in a row");
+}
+
+#[tokio::test]
+async fn one_that_is_down_is_passed_over_after_a_reload_too() {
+    let (one, two) = (FakeProvider::start().await, FakeProvider::start().await);
+    one.always(Script::refusing(503, "text/html", "<h1>Down</h1>"));
+    two.always(Script::saying(&["I am two."]));
+    let gateway = chain(&one, &two).await;
+    let mut alice = gateway.connect("alice").await;
+    for _ in 0..3 {
+        alice.ask("Who?").await;
+    }
+    let tries = one.count();
+
+    gateway.signal(Signal::SIGHUP);
+    gateway.logged("reloaded the configuration").await;
+
+    assert_eq!(alice.ask("Who?").await.text, "I am two.");
+    assert_eq!(one.count(), tries);
 }

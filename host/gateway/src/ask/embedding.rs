@@ -88,9 +88,10 @@ impl Passages {
         let (route, mut attempts) = (&self.route, Attempts::first(0));
         let mut credential = Choice::of(&route.credentials, Instant::now());
         loop {
+            let began = route.breaker.begin();
             let error = match self.once(request, &credential).await {
                 Ok(embedded) => {
-                    route.breaker.worked();
+                    route.breaker.worked(began);
                     return Ok(embedded);
                 }
                 Err(error) => error,
@@ -98,7 +99,7 @@ impl Passages {
             if matches!(error, AskError::Provider(_)) {
                 self.tab.note(Tally::refused);
             }
-            if Remedy::blames_upstream(&error) && route.breaker.failed(Instant::now()) {
+            if Remedy::blames_upstream(&error) && route.breaker.failed(began, Instant::now()) {
                 self.notices.alarm(Telling::provider_down(&route.id, route.provider.name()));
                 return Err(error);
             }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use sluice_sandbox::Limits;
 
 use super::{Exit, block_on, chain, configured, print, tell};
+use crate::catalog::Catalog;
 use crate::plugins::Shelf;
+use crate::policies::Chain;
 use crate::serve;
 use crate::settings::{self as configuration, Configured, Engine, Reached};
 
@@ -38,8 +40,8 @@ pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
             }
             Err(exit) => return exit,
         };
-    let fit = serve::routes_of(settings.models.clone(), &loaded)
-        .and_then(|_| serve::chain_of(settings.policies.clone(), &loaded));
+    let fit = serve::routes_of(settings.models.clone(), &loaded, &Catalog::default())
+        .and_then(|_| serve::chain_of(settings.policies.clone(), &loaded, &Chain::default()));
     if let Err(problem) = fit {
         tell(chain(&problem));
         return Exit::Configuration.into();

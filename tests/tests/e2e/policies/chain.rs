@@ -274,6 +274,25 @@ async fn a_policy_that_fails_on_and_on_is_not_run_for_a_while_in_any_of_its_hook
 }
 
 #[tokio::test]
+async fn a_policy_that_is_down_is_down_after_a_reload_too() {
+    let provider = answering().await;
+    let chain = [("house", judge(), "settings = { message = \"trap\" }\non_failure = \"open\"")];
+    let gateway = with(&provider, &chain).start().await;
+    let mut alice = gateway.connect("alice").await;
+    for _ in 0..5 {
+        assert_eq!(alice.ask("Please").await.text, "Yes.");
+    }
+
+    gateway.signal(Signal::SIGHUP);
+    gateway.logged("reloaded the configuration").await;
+
+    assert_eq!(gateway.metric("sluice_plugin_down{plugin=\"house\"}").await, Some(1.0));
+    alice.ask("Please").await;
+    let counted = calls(&gateway, "house", "message").await;
+    assert_eq!(counted, [("skipped".to_owned(), 1.0), ("trapped".to_owned(), 5.0)]);
+}
+
+#[tokio::test]
 async fn a_chain_of_what_is_no_policy_does_not_start() {
     let provider = FakeProvider::start().await;
     for (chain, why) in [
