@@ -209,6 +209,16 @@ impl Policies {
         asked
     }
 
+    /// Puts on record that an answer ended because a filter could not judge it.
+    pub(crate) async fn record_unfiltered(&self, denied: &Denied, subject: &Subject) {
+        let chain = self.chain();
+        let Some(link) = chain.links().iter().find(|link| link.name() == denied.policy) else {
+            return;
+        };
+        let line = Line { link, hook: Hook::Output, word: &denied.code, status: None };
+        self.record(&line, &Note::default(), subject).await;
+    }
+
     async fn record_refusal(
         &self,
         link: &Link,

@@ -142,6 +142,20 @@ async fn what_fails_is_told_by_a_code_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_a_vendor_refused_costs_nothing() {
+    let (provider, gateway) = behind("openai").await;
+    for status in [401, 500] {
+        provider.always(Script::refusing(status, "application/json", "{}"));
+        assert!(embed(&gateway, &json!({})).await.status >= 400);
+    }
+
+    for line in gateway.usage_of(2).await {
+        let billed = ["input_tokens", "output_tokens", "estimated"].map(|name| &line[name]);
+        assert_eq!(billed, [0, 0, 0], "{line}");
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_ask_or_asks_in_vain_is_told_before_anybody_is_asked() {
     let (provider, gateway) = behind("anthropic").await;
     let unsupported = embed(&gateway, &json!({})).await;

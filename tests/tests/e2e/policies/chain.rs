@@ -214,6 +214,19 @@ async fn a_policy_that_fails_says_no_unless_it_is_to_be_passed_over() {
 }
 
 #[tokio::test]
+async fn an_answer_that_a_filter_could_not_judge_is_on_record() {
+    let provider = answering().await;
+    let chain = [("house", judge(), "settings = { output = \"trap\" }")];
+    let gateway = with(&provider, &chain).start().await;
+
+    assert_eq!(gateway.connect("alice").await.ask("Please").await.finish_reason, "error");
+    assert!(complete(&gateway, &gateway.token("bob"), "Please").await.status >= 500);
+
+    let line = |user| json!(["output: failed", user, null, null]);
+    assert_eq!(record(&gateway, "house").await, [line("bob"), line("alice")]);
+}
+
+#[tokio::test]
 async fn a_policy_that_fails_on_and_on_is_not_run_for_a_while_in_any_of_its_hooks() {
     let provider = answering().await;
     let chain = [

@@ -21,7 +21,7 @@ use tokio::time::Instant as Deadline;
 
 use super::Session;
 use super::screening::Screened;
-use crate::ask::{self, Heard, Tab};
+use crate::ask::{self, AskError, Heard, Tab};
 use crate::catalog::Route;
 use crate::policies::{Ticket, filtered};
 use crate::session::Means;
@@ -205,6 +205,9 @@ impl Session {
             }
             Heard::Ended(ended) => {
                 self.asking = None;
+                if let Err(AskError::Unfiltered(denied)) = &ended {
+                    self.means.policies.record_unfiltered(denied, &self.subject()).await;
+                }
                 Input::Ended(match ended {
                     Ok(reason) => Outcome { ending: Ending::from(&reason), failure: None },
                     Err(error) => {
