@@ -84,11 +84,12 @@ async fn a_webhook_that_never_answers_keeps_no_letter_waiting() {
     let both = both.set("SLUICE_NOTIFY__ON__HELP_REQUEST", "hook,mail");
     let gateway = both.start().await;
 
-    // More than were ever on their way at once.
     for asked in 1..=20 {
         ask_for_help(&gateway).await;
         sink.got(asked).await;
     }
+
+    assert_eq!(hook.count(), 4, "no more are on their way to it, and the rest waits");
 }
 
 #[tokio::test]
