@@ -53,7 +53,7 @@ In a variable a list is separated by commas, and nothing else is interpreted: di
 Every secret may be the secret itself, `env:VAR` or `file:PATH`, and is printed as `***`.
 A secret that signs tokens has at least 32 characters, none of the usual weak words and no repeated pattern; `openssl rand -base64 48` makes a good one.
 
-`SIGHUP` reads everything again and puts in force what may change while the gateway runs: the keys marked so below, and all of `[[models]]`, as long as their plugins are loaded already.
+`SIGHUP` reads everything again and puts in force what may change while the gateway runs: the keys marked so below, and all of `[[models]]`, as long as their plugins are loaded already. Models and policies that are passed over because they failed stay so.
 No connection is touched.
 A configuration with any problem changes nothing: each problem is logged, and what is in force stays.
 What changed but needs a restart is named in a warning.
