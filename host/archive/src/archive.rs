@@ -141,9 +141,12 @@ impl Archive {
         Ok(done)
     }
 
-    /// Puts a conversation of another program in, or what of it is not in yet. Of one that is there
-    /// already only messages are added: its name, its share and everything else are as its owner left
-    /// them. Messages that no row can hold are left out.
+    /// Puts a conversation of another program in, or what of it is not in yet. Messages that no row can
+    /// hold are left out.
+    ///
+    /// One that is there already is brought to what it is by now, as long as nobody was ever
+    /// [served](Self::serve) from this archive. From then on only messages are added: its name, its
+    /// share and everything else are as its owner left them.
     ///
     /// Not while a gateway has the archive. Cut off, it may be called again.
     pub async fn import(&self, mut conversation: Conversation) -> Result<Imported, StoreError> {
@@ -189,6 +192,11 @@ impl Archive {
     /// [`StoreError::Closed`]. Again does nothing.
     pub async fn close(&self) {
         ask!(self.close());
+    }
+
+    /// Notes that users are served from here on, and so finds out whether writing works.
+    pub async fn serve(&self) -> Result<(), StoreError> {
+        self.ping().await
     }
 
     /// Finds out whether writing works, by writing.

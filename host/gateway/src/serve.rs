@@ -329,6 +329,10 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     };
     let app = routes::all(&gateway, hosts);
 
+    if let Err(error) = gateway.means.archive.serve().await {
+        // It may be mended while the gateway runs, which says so at `/readyz` until then.
+        tracing::error!(error = &error as &dyn Error, "the archive cannot be written to");
+    }
     let mut services = JoinSet::new();
     if let Some(keeper) = keeper {
         services.spawn(keeper.run(gateway.drain.clone()));

@@ -9,7 +9,7 @@ use mongodb::bson::{Document, doc};
 use sluice_chat::answer::Ending;
 use sluice_chat::turn::Sender;
 
-use super::collection::{MESSAGES, SESSIONS};
+use super::collection::{MESSAGES, PULSE, SESSIONS};
 use super::field::{Fields, number};
 use super::session::stored;
 use super::unit::Stop;
@@ -51,6 +51,13 @@ pub(crate) async fn put(
         sessions.insert_one(session(conversation, count)?).await?;
         return Ok(Became::New { added });
     };
+    if displaced == 0 && is_unserved(database).await? {
+        let mut whole = session(conversation, count)?;
+        let head = number(conversation.head().max(found.head).0)?;
+        whole.extend(doc! { "head": head, "reserved": head });
+        sessions.replace_one(id, whole).await?;
+        return Ok(Became::Known { added, displaced });
+    }
     let mut set = doc! { "message_count": count };
     let mut unset = Document::new();
     if displaced == 0 && added > 0 && found.head < conversation.head() {
@@ -73,6 +80,11 @@ pub(crate) async fn put(
         sessions.update_one(id, change).await?;
     }
     Ok(Became::Known { added, displaced })
+}
+
+/// Whether no gateway ever had this archive: whatever is in it was imported.
+async fn is_unserved(database: &Database) -> Result<bool, Stop<StoreError>> {
+    Ok(database.collection::<Document>(PULSE).find_one(doc! {}).await?.is_none())
 }
 
 /// What has which place in a conversation already.

@@ -29,6 +29,9 @@ pub(crate) fn put(
             displaced += 1;
         }
     }
+    if known && displaced == 0 && is_unserved(connection)? {
+        become_as_it_is(connection, key, conversation)?;
+    }
     if added > 0 {
         go_on(connection, key, conversation, known && displaced == 0)?;
     }
@@ -91,6 +94,45 @@ fn insert(connection: &Connection, session: i64, message: &PastMessage) -> rusql
             ":metadata": metadata_text(&message.metadata),
         })?;
     Ok(added == 1)
+}
+
+/// Whether no gateway ever had this archive: whatever is in it was imported.
+fn is_unserved(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT beats = 0 FROM pulse")?.query_row([], |row| row.get(0))
+}
+
+/// Brings the row of a conversation to what it is by now, its place and its messages aside.
+fn become_as_it_is(
+    connection: &Connection,
+    key: i64,
+    conversation: &Conversation,
+) -> rusqlite::Result<()> {
+    let (answers, answered_ms) = conversation.measured();
+    connection
+        .prepare_cached(
+            "UPDATE sessions SET
+                 name = :name, model = :model, mode = :mode, ended = :ended, share = :share,
+                 last_activity = :last_activity, assisted = :assisted,
+                 output_tokens = :tokens, tokens_estimated = :estimated,
+                 answers = :answers, answered_ms = :answered_ms, slowest_ms = :slowest_ms
+             WHERE key = :key",
+        )?
+        .execute(named_params! {
+            ":key": key,
+            ":name": conversation.name,
+            ":model": conversation.model.as_ref().map(Word),
+            ":mode": Word(&conversation.mode),
+            ":ended": conversation.ended.map(|at| Unsigned(at.0)),
+            ":share": conversation.share.as_ref().map(Word),
+            ":last_activity": Unsigned(conversation.last_activity.0),
+            ":assisted": conversation.assisted,
+            ":tokens": Unsigned(conversation.tokens),
+            ":estimated": conversation.tokens > 0,
+            ":answers": Unsigned(answers),
+            ":answered_ms": Unsigned(answered_ms),
+            ":slowest_ms": Unsigned(conversation.slowest_ms),
+        })?;
+    Ok(())
 }
 
 fn is_there(connection: &Connection, message: &PastMessage) -> rusqlite::Result<bool> {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sluice_archive::{Became, Conversation, Imported, Metadata, NewMessage, PastMessage};
-use sluice_chat::id::{Epoch, Instant, Seq};
+use sluice_chat::id::{Epoch, Instant, ModelId, Seq, ShareToken};
 use sluice_chat::turn::{Mode, Sender};
 
 use crate::support::{FREE, Place, cases, message, message_id, session, user};
@@ -77,10 +77,55 @@ async fn what_was_said_there_meanwhile_is_added_while_nothing_was_said_here() {
     assert_eq!(stored.last_activity, Instant(250));
 }
 
+/// As the other program has it a while later.
+fn later() -> Conversation {
+    Conversation {
+        name: Some("Llamas".to_owned()),
+        model: Some(ModelId::parse("big").expect("a model")),
+        mode: Mode::Waiting,
+        last_activity: Instant(270),
+        ended: None,
+        assisted: false,
+        tokens: 50,
+        average_ms: 1_000,
+        slowest_ms: 3_000,
+        share: Some(ShareToken::parse(&"5".repeat(32)).expect("a token")),
+        ..conversation([1, 2])
+    }
+}
+
+#[tokio::test]
+async fn what_became_of_it_there_counts_as_long_as_nobody_was_served_here() {
+    let there = later();
+    for served in [false, true] {
+        let place = Place::new().await;
+        put(&place, conversation([1, 2])).await;
+        if served {
+            place.archive.serve().await.expect("written");
+        }
+
+        assert_eq!(put(&place, there.clone()).await, Became::Known { added: 0, displaced: 0 });
+
+        let stored = place.archive.session(&session("s")).await.expect("read").expect("there");
+        let here = if served { &conversation([1, 2]) } else { &there };
+        assert_eq!(
+            (&stored.name, &stored.model, stored.mode),
+            (&here.name, &here.model, here.mode)
+        );
+        assert_eq!((stored.ended, stored.assisted), (here.ended, here.assisted));
+        assert_eq!((stored.last_activity, stored.tokens.output), (here.last_activity, here.tokens));
+        assert_eq!((stored.head, stored.message_count), (Seq(2), 2));
+        let shared = there.share.as_ref().expect("shared there");
+        let found = place.archive.shared_session(shared).await.expect("read");
+        assert_eq!(found.is_some(), !served);
+    }
+}
+
 #[tokio::test]
 async fn what_was_said_here_keeps_its_place() {
     let place = Place::new().await;
     put(&place, conversation([1, 2])).await;
+    place.archive.serve().await.expect("written");
     place.archive.append(message(3)).await.expect("said here");
     place.archive.set_name(&session("s"), FREE, "Of llamas").await.expect("renamed");
 
