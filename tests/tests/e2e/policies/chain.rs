@@ -291,16 +291,15 @@ async fn a_policy_that_is_down_is_down_after_a_reload_too() {
     let provider = answering().await;
     let chain = [("house", judge(), "settings = { message = \"trap\" }\non_failure = \"open\"")];
     let gateway = with(&provider, &chain).start().await;
-    let mut alice = gateway.connect("alice").await;
-    for _ in 0..5 {
-        assert_eq!(alice.ask("Please").await.text, "Yes.");
+    for user in ["alice", "bob", "carol", "dan", "erin"] {
+        assert_eq!(gateway.connect(user).await.ask("Please").await.text, "Yes.");
     }
 
     gateway.signal(Signal::SIGHUP);
     gateway.logged("reloaded the configuration").await;
 
     assert_eq!(gateway.metric("sluice_plugin_down{plugin=\"house\"}").await, Some(1.0));
-    alice.ask("Please").await;
+    gateway.connect("frank").await.ask("Please").await;
     let counted = calls(&gateway, "house", "message").await;
     assert_eq!(counted, [("skipped".to_owned(), 1.0), ("trapped".to_owned(), 5.0)]);
 }
