@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_sdk::{Error, Events, FinishReason, Flow, Usage};
+use sluice_sdk::{Error, ErrorKind, Events, FinishReason, Flow, Usage};
 
 /// One event. Which fields are there depends on which it is.
 #[derive(Debug, Deserialize)]
@@ -44,6 +44,7 @@ struct Run {
 pub(crate) struct Reply {
     /// Set once the answer was said not to be the answer.
     replaced: bool,
+    /// Set once somebody stopped it.
     stopped: bool,
 }
 
@@ -64,7 +65,14 @@ impl Reply {
             "message" | "agent_message" => events.text(told.answer.unwrap_or_default()),
             "message_end" => {
                 Self::account(told.metadata, events);
-                events.finish(self.reason());
+                if self.stopped {
+                    return Err(Error::new(
+                        ErrorKind::Other,
+                        "the workflow was stopped in the middle",
+                    ));
+                }
+                let replaced = self.replaced.then_some(FinishReason::ContentFilter);
+                events.finish(replaced.unwrap_or(FinishReason::Stop));
                 return Ok(Flow::Done);
             }
             "error" => return Err(Error::told_in_stream(text)),
@@ -104,14 +112,6 @@ impl Reply {
                 }
                 None => usage,
             });
-        }
-    }
-
-    fn reason(&self) -> FinishReason {
-        match (self.replaced, self.stopped) {
-            (true, _) => FinishReason::ContentFilter,
-            (false, true) => FinishReason::Other("stopped".to_owned()),
-            (false, false) => FinishReason::Stop,
         }
     }
 }

@@ -43,7 +43,10 @@ fn take_choice(choice: Choice, events: &mut Events) -> Result<(), Error> {
     if let Some(likely) = choice.logprobs {
         events.other_value("logprobs", &likely);
     }
-    if choice.finish_reason.as_deref() == Some("error") {
+    // OpenRouter's word, DeepSeek's and vLLM's: what was said is not the answer.
+    if let Some("error" | "insufficient_system_resource" | "abort") =
+        choice.finish_reason.as_deref()
+    {
         return Err(Error::new(ErrorKind::Overloaded, "the upstream gave up in the middle"));
     }
     events.finish_told(choice.finish_reason.as_deref());

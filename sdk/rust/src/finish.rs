@@ -14,7 +14,9 @@ impl From<&str> for FinishReason {
     fn from(word: &str) -> Self {
         match word {
             "stop" | "end_turn" | "stop_sequence" => Self::Stop,
-            "length" | "max_tokens" | "model_context_window_exceeded" => Self::Length,
+            "length" | "model_length" | "max_tokens" | "model_context_window_exceeded" => {
+                Self::Length
+            }
             "tool_calls" | "function_call" | "tool_use" => Self::ToolCalls,
             "content_filter" | "refusal" => Self::ContentFilter,
             other => Self::Other(other.to_owned()),

@@ -87,9 +87,15 @@ impl Told {
     /// Self-hosted servers have no code for this, only this sentence, which all took from the first one.
     fn speaks_of_context(&self) -> bool {
         let message = self.message.as_ref().and_then(Value::as_str).unwrap_or_default();
-        ["maximum context length", "context window", "prompt is too long", "context length"]
-            .iter()
-            .any(|words| message.contains(words))
+        let words = [
+            "maximum context length",
+            "context window",
+            "prompt is too long",
+            "context length",
+            "context limit",
+            "context size",
+        ];
+        words.iter().any(|words| message.contains(words))
     }
 
     fn type_is(&self, word: &str) -> bool {

@@ -27,7 +27,8 @@ fn each_rule_fires_when_it_should_and_not_before() {
     let text = std::fs::read_to_string(&stories).expect("text");
     for name in files::text("prometheus/alerts.yaml").split("- alert: ").skip(1) {
         let name = name.lines().next().unwrap_or_default();
-        let stories = text.split(&format!("alertname: {name}\n")).skip(1);
+        let named = format!("alertname: {name}\n");
+        let stories = text.split(&named).skip(1);
         let quiet =
             stories.clone().filter(|story| story.trim_start().starts_with("exp_alerts: []"));
         let (all, quiet) = (stories.count(), quiet.count());

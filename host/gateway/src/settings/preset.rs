@@ -24,6 +24,12 @@ pub(super) struct Preset {
 /// Every vendor known.
 pub(super) const PRESETS: &[Preset] = &[
     Preset {
+        name: "openai",
+        host: "api.openai.com",
+        address: None,
+        settings: || json!({ "max_tokens_field": "max_completion_tokens" }),
+    },
+    Preset {
         name: "azure-openai",
         host: "openai.azure.com",
         address: None,
@@ -112,6 +118,7 @@ mod tests {
 
         assert_eq!(at("https://api.mistral.ai/v1"), Some("mistral"));
         assert_eq!(at("https://mine.openai.azure.com/openai/v1"), Some("azure-openai"));
+        assert_eq!(at("https://eu.api.openai.com/v1"), Some("openai"));
         assert_eq!(at("https://api.notmistral.ai/v1"), None);
         assert_eq!(at("https://mistral.ai.example.com/v1"), None);
         assert_eq!(at("http://127.0.0.1:8080/v1"), None);

@@ -98,7 +98,7 @@ impl Chunks {
         CallDelta { index, id: Some(id), r#type: Some("function"), function }
     }
 
-    fn chunk(&self, told: Told, finish_reason: Option<&'static str>) -> Chunk {
+    fn chunk(&self, told: Told, finish_reason: Option<String>) -> Chunk {
         let Told { delta, logprobs } = told;
         let choice = Choice { index: 0, delta, logprobs, finish_reason };
         Chunk { choices: vec![choice], ..self.empty() }
@@ -150,7 +150,7 @@ struct Choice {
     index: u32,
     delta: Delta,
     logprobs: Option<Value>,
-    finish_reason: Option<&'static str>,
+    finish_reason: Option<String>,
 }
 
 /// What one event adds to a choice.

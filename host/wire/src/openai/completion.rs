@@ -26,14 +26,16 @@ impl Head {
     }
 }
 
-/// OpenAI's word for an ending. A vendor's own reason ended it in order, which there is `stop`.
-pub(super) fn finish_reason(reason: &FinishReason) -> &'static str {
-    match reason {
-        FinishReason::Stop | FinishReason::Other(_) => "stop",
+/// OpenAI's word for an ending. A vendor's own reason stays its own word, since OpenAI has none that would be true.
+pub(super) fn finish_reason(reason: &FinishReason) -> String {
+    let word = match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Other(word) => word,
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
         FinishReason::ContentFilter => "content_filter",
-    }
+    };
+    word.to_owned()
 }
 
 /// An answer being put together.
@@ -137,7 +139,7 @@ struct Choice {
     index: u32,
     message: Message,
     logprobs: Option<Value>,
-    finish_reason: &'static str,
+    finish_reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
