@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use sluice_tests::{Client, FakeProvider, Gateway, Setup, kind, not_run, patiently, root};
+use sluice_tests::{Client, FakeProvider, Gateway, Script, Setup, kind, not_run, patiently, root};
 use tempfile::TempDir;
 
 /// Most messages that are sent until one is refused.
@@ -159,6 +159,39 @@ async fn fail(fault: &str) {
     talk.client = gateway.connect("alice").await;
     talk.insist().await;
     talk.compare(&gateway).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_ended_while_the_disk_failed_is_stored_when_it_works_again() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let Some(library) = failing_disk(folder.path()) else { return };
+    let provider = FakeProvider::playing(Script::halting(&["Once", " upon", " a time"])).await;
+    let gateway = Setup::with(&provider)
+        .set("LD_PRELOAD", &library.display().to_string())
+        .set("FAILING_DISK", &folder.path().display().to_string())
+        .start()
+        .await;
+    let fault = folder.path().join("full");
+    let mut alice = gateway.connect("alice").await;
+    alice.say("Tell me a story").await;
+    alice.next_of("loading").await;
+    provider.release(2);
+    alice.frames_saying("Once upon").await;
+
+    fs::write(&fault, "").expect("told");
+    alice.send(&json!({ "type": "cancel", "session_id": alice.session() })).await;
+    let ended = |frame: &Value| frame["finish_reason"].is_string();
+    let frames = alice.frames_until("the end", ended).await;
+    let shown = frames.last().expect("the end");
+    assert_eq!(shown["finish_reason"], "error", "{shown}");
+    fs::remove_file(&fault).expect("told");
+
+    provider.always(Script::saying(&["There."]));
+    alice.ask("And then?").await;
+    let stored = gateway.messages("alice", alice.session()).await;
+    assert_eq!(stored[1]["content"], "Once upon", "{stored:#?}");
+    assert_eq!(stored[1]["finish_reason"], "error", "{stored:#?}");
+    assert!(stored[1]["usage"].is_object(), "{stored:#?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use sluice_archive::{
-    AppendError, Appended, ChangeError, ClientKey, Digest, NewMessage, StoreError,
+    Answer, AppendError, Appended, ChangeError, ClientKey, Digest, NewMessage, Outcome, StoreError,
 };
 use sluice_chat::history::{self};
 use sluice_chat::id::{
@@ -129,6 +129,8 @@ struct Session {
     trace: Option<String>,
     /// Set when the archive says that the session is somebody else's or gone.
     lost: bool,
+    /// The answer that could not be stored when it ended, and how it did. Nothing is said before it is.
+    unfinished: Option<(Answer, Outcome)>,
     /// Set when the archive could not say whether it stored a message: its number may be used.
     unsure: bool,
 }
@@ -156,6 +158,7 @@ impl Session {
             running: None,
             trace: None,
             lost: false,
+            unfinished: None,
             unsure: false,
         });
         if !fresh {
@@ -186,6 +189,10 @@ impl Session {
     /// After a message of which nobody knows whether it is stored: takes the session anew, as after a
     /// crash, above every number that may be used and in a new epoch. Says whether that went well.
     async fn retake(&mut self) -> bool {
+        // First: whoever takes a session ends what seems to run in it.
+        if !self.finish_late().await {
+            return false;
+        }
         let taken = match self.means.archive.take_session(&self.id, clock::now()).await {
             Ok(taken) => taken,
             Err(error) => {
@@ -223,10 +230,12 @@ impl Session {
     /// Puts the session away, so that the next one to take it knows that nothing was lost.
     async fn leave(mut self: Box<Self>) {
         self.forget_screened().await;
+        // What is not stored now ends as after a crash, with the session left in use.
+        let finished = self.finish_late().await;
         if self.lost {
             return self.close_for_good();
         }
-        if !self.stored || self.unsure {
+        if !self.stored || self.unsure || !finished {
             return;
         }
         let head = self.scribe.read(Log::head).seq;
@@ -441,7 +450,7 @@ impl Session {
     async fn save(&mut self, say: Say) -> Saved {
         let Say { asker, speaker, content, model, digest } = say;
         let Some(model) = model else { return Saved::Refused(Refusal::InvalidModel) };
-        if self.unsure && !self.retake().await {
+        if !self.finish_late().await || self.unsure && !self.retake().await {
             return Saved::Refused(Refusal::NotStored);
         }
         let head = self.scribe.read(Log::head);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use sluice_archive::{Answer, Outcome as Ended};
+use sluice_archive::{Answer, ChangeError, Outcome as Ended};
 use sluice_chat::answer::Ending;
 use sluice_chat::bill::Bill;
 use sluice_chat::event::{ChatEvent, ErrorKind};
@@ -57,6 +57,9 @@ impl Running {
 impl Session {
     /// Finds the last user message, to answer it again.
     pub(super) async fn recall(&mut self, asker: &Asker) -> Result<Question, Refusal> {
+        if !self.finish_late().await {
+            return Err(Refusal::NotStored);
+        }
         let wanted = self.model.clone();
         let model = self.pick(asker, wanted.as_ref())?;
         let last = self.means.archive.last_user_message(&self.id).await.map_err(|error| {
@@ -292,12 +295,35 @@ impl Session {
         let fence = self.fence();
         let answer = Answer { text, last_seq, fence, ..running.stored.clone() };
         let ended = Ended { ending: closing.ending, bill: Some(bill), at: clock::now() };
-        match self.means.archive.finish(answer, ended).await {
+        match self.means.archive.finish(answer.clone(), ended).await {
             Ok(()) => true,
             Err(error) => {
+                if matches!(&error, ChangeError::Store(error) if error.is_retryable()) {
+                    // As it is called when it is shown.
+                    self.unfinished = Some((answer, Ended { ending: Ending::Error, ..ended }));
+                }
                 tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not store an answer");
                 false
             }
+        }
+    }
+
+    /// Stores the answer that could not be stored when it ended. Says whether none is left.
+    pub(super) async fn finish_late(&mut self) -> bool {
+        let Some((answer, ended)) = self.unfinished.take() else { return true };
+        // An operator who came meanwhile raised it.
+        let answer = Answer { fence: self.fence(), ..answer };
+        let Err(error) = self.means.archive.finish(answer.clone(), ended).await else {
+            return true;
+        };
+        tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not store an answer late");
+        match error {
+            ChangeError::Store(error) if error.is_retryable() => {
+                self.unfinished = Some((answer, ended));
+                false
+            }
+            // Not here, and never: what comes next finds out by itself.
+            ChangeError::Store(_) | ChangeError::Fenced | ChangeError::Gone => true,
         }
     }
 
