@@ -75,7 +75,7 @@ impl SessionCursor {
     /// Reads what [`fmt::Display`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let (at, id) = text.split_once('.')?;
-        let last_activity = Instant(at.parse().ok()?);
+        let last_activity = Instant(at.parse().ok().filter(|at| i64::try_from(*at).is_ok())?);
         Some(Self { last_activity, id: SessionId::parse(id)? })
     }
 }

@@ -181,6 +181,8 @@ pub(crate) enum Refusal {
     TooManyRequests(Duration),
     /// Full, going down, or not able to read the archive now.
     Unavailable,
+    /// What is stored cannot be read, now or later.
+    Failed,
 }
 
 #[derive(Debug, Serialize)]
@@ -229,6 +231,11 @@ impl IntoResponse for Refusal {
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "try again later")
             }
+            Self::Failed => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "SERVICE_ERROR",
+                "what is stored cannot be read; the operator's log says why",
+            ),
         };
         let body = RefusalBody { error, code, detail: None };
         let mut response = (status, axum::Json(body)).into_response();

@@ -62,6 +62,29 @@ async fn sessions_come_in_pages() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_is_none_of_ours_is_refused_as_such() {
+    let (_provider, gateway, alice) = with_one_session().await;
+    let session = alice.session();
+    let shared = gateway.call("POST", &format!("/chatbox/sessions/{session}/share"));
+    let shared = shared.bearer(&gateway.token("alice")).send().await;
+    let shared: Value = serde_json::from_str(&shared.body).expect("JSON");
+    let shared = shared["share_token"].as_str().expect("a token");
+    let too_large = u64::MAX;
+
+    for path in [
+        format!("/chatbox/sessions?cursor={too_large}.{session}"),
+        format!("/chatbox/sessions/{session}/messages?before={too_large}"),
+        format!("/chatbox/shared/{shared}?before={too_large}"),
+    ] {
+        let call = gateway.call("GET", &path).bearer(&gateway.token("alice"));
+        let reply = call.send().await;
+        assert_eq!(reply.status, 400, "{path}: {}", reply.body);
+        assert!(reply.body.contains("not one of ours"), "{path}: {}", reply.body);
+    }
+    assert!(!gateway.log().contains("does not do as asked"), "{}", gateway.log());
+}
+
+#[tokio::test]
 async fn a_search_finds_names_and_what_was_said_and_only_the_callers() {
     let (_provider, gateway, alice) = with_one_session().await;
     let mut other = gateway.connect("alice").await;

@@ -204,6 +204,9 @@ struct SessionBody {
     name: String,
     model_id: Option<String>,
     messages: Vec<Msg>,
+    /// Cursor of the page before them, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
 }
 
 async fn show(
@@ -212,13 +215,14 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<SessionBody>, Refusal> {
     let stored = find(&gateway, &id, &user).await?;
-    let read = gateway.means.archive.messages(&stored.id, None, MAX_MESSAGES).await;
-    let messages = read.map_err(|error| unreadable(&error))?.into_iter().map(Msg::from).collect();
+    let newest = MessagePage { before: None, limit: Some(MAX_MESSAGES) };
+    let MessageList { messages, before } = page_of(&gateway, &stored.id, newest).await?;
     Ok(Json(SessionBody {
         session_id: stored.id.to_string(),
         name: stored.name.unwrap_or_default(),
         model_id: stored.model.map(|model| model.to_string()),
         messages,
+        before,
     }))
 }
 
@@ -248,14 +252,22 @@ async fn messages(
     page_of(&gateway, &stored.id, page).await.map(Json)
 }
 
+const BAD_PLACE: Refusal = Refusal::BadRequest("before: not one of ours");
+
+/// A place that a message can have: the archive knows no larger numbers.
+pub(super) fn place(before: u64) -> Option<Seq> {
+    i64::try_from(before).is_ok().then_some(Seq(before))
+}
+
 async fn page_of(
     gateway: &Gateway,
     session: &SessionId,
     page: MessagePage,
 ) -> Result<MessageList, Refusal> {
     let limit = page.limit.unwrap_or(MESSAGES).clamp(1, MAX_MESSAGES);
+    let before = page.before.map(|before| place(before).ok_or(BAD_PLACE)).transpose()?;
     // One more than asked for tells whether there is a page before this one.
-    let read = gateway.means.archive.messages(session, page.before.map(Seq), limit + 1).await;
+    let read = gateway.means.archive.messages(session, before, limit + 1).await;
     let mut found = read.map_err(|error| unreadable(&error))?;
     let more = found.len() > limit;
     if more {
@@ -397,5 +409,13 @@ fn unchanged(error: ChangeError) -> Refusal {
 
 pub(super) fn unreadable(error: &StoreError) -> Refusal {
     tracing::error!(error = error as &dyn std::error::Error, "the archive does not do as asked");
-    Refusal::Unavailable
+    match error {
+        StoreError::Closed | StoreError::Unavailable { .. } | StoreError::Uncertain { .. } => {
+            Refusal::Unavailable
+        }
+        // The same again fails again, whoever asks.
+        StoreError::Damaged { .. } | StoreError::Sealed { .. } | StoreError::Rejected { .. } => {
+            Refusal::Failed
+        }
+    }
 }

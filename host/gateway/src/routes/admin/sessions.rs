@@ -7,9 +7,9 @@ use serde::Serialize;
 use sluice_archive::{
     MAX_OFFSET, ReviewCursor, ReviewRequest, Reviewed, SessionFilter, SessionSort,
 };
-use sluice_chat::id::{Seq, SessionId, UserId};
+use sluice_chat::id::{SessionId, UserId};
 
-use super::super::sessions::{MAX_MESSAGES, Msg, SessionMeta, unreadable};
+use super::super::sessions::{MAX_MESSAGES, Msg, SessionMeta, place, unreadable};
 use super::query::Query;
 use super::{Operator, Refusal, Shared};
 use crate::clock;
@@ -141,7 +141,7 @@ async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Conversation>, Refusal> {
     let mut query = Query::read(query.as_deref())?;
-    let number = |value: &str| value.parse::<u64>().ok();
+    let number = |value: &str| value.parse().ok().and_then(place);
     let before = query.take("before", "before: a whole number", number)?;
     let limit = query.limit().min(MAX_MESSAGES);
     query.finish()?;
@@ -152,7 +152,7 @@ async fn show(
     let responses = archive.responses(std::slice::from_ref(&id)).await;
     let responses = responses.map_err(|error| unreadable(&error))?.remove(&id).unwrap_or_default();
     // One more than asked for tells whether there is a page before this one.
-    let read = archive.messages(&id, before.map(Seq), limit + 1).await;
+    let read = archive.messages(&id, before, limit + 1).await;
     let mut found = read.map_err(|error| unreadable(&error))?;
     let more = found.len() > limit;
     if more {
