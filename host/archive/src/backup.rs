@@ -149,6 +149,9 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<Copied> {
     source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     drop(source);
     let copy = Connection::open(to)?;
+    // Whatever comes after this moment is seen by clients and lost with a restore, in any conversation:
+    // each goes on in a new epoch, as after a crash.
+    copy.execute("UPDATE sessions SET in_use = 1 WHERE deleted IS NULL", [])?;
     let verdict: String = copy.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
     if verdict != "ok" {
         return Ok(Copied::Unsound);

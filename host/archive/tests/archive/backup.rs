@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use sluice_archive::{Answer, Archive, BackupError, NewMessage, backup};
 use sluice_chat::answer::Ending;
-use sluice_chat::id::{Seq, SessionId};
+use sluice_chat::id::{Epoch, Instant, Seq, SessionId};
 use sluice_chat::turn::Sender;
 
 use crate::support::{Place, answer, ended, message, message_id, session};
@@ -106,6 +106,27 @@ async fn every_backup_under_load_opens_and_is_a_causal_prefix() {
     };
     tokio::join!(load, copies);
     place.archive.close().await;
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_used_when_it_was_copied_goes_on_in_a_new_epoch_in_the_copy() {
+    let place = Place::in_a_file();
+    place.archive.append(message(1)).await.expect("stored");
+    let s = message(1).session;
+    let fence = message(1).fence;
+    place.archive.leave_session(&s, fence, Seq(1)).await.expect("left");
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("copy.db");
+
+    backup(&place.path(), &to).expect("a copy");
+
+    let copy = Archive::open(&to).expect("a copy opens");
+    let restored = copy.take_session(&s, Instant(9_000)).await.expect("read").expect("its row");
+    let here =
+        place.archive.take_session(&s, Instant(9_000)).await.expect("read").expect("its row");
+    assert_eq!(here.epoch, Epoch(1), "nothing was lost here");
+    assert_eq!(restored.epoch, Epoch(2), "whatever followed here is lost there");
+    copy.close().await;
 }
 
 #[tokio::test]
