@@ -1,4 +1,4 @@
-//! A real `mongod`, as `cargo sluice` fetches it, in a folder of its own: a replica set of one, or a server that is in none.
+//! A real `mongod`, as `cargo sluice` fetches it, in a folder of its own: a replica set of one, a pair, or a server that is in none.
 
 use std::{
     env,
@@ -8,7 +8,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use mongodb::{Client, bson::doc};
+use mongodb::{
+    Client, Database,
+    bson::{Document, doc},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -16,7 +19,7 @@ use nix::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::patiently;
+use crate::{Proxy, patiently};
 
 /// A running server. Killed on drop.
 #[derive(Debug)]
@@ -40,6 +43,31 @@ impl Mongod {
         server
     }
 
+    /// Starts two in one replica set. The first one writes and stays the one that does, and the second has all that it has. Only
+    /// both are a majority.
+    pub async fn pair() -> (Self, Self) {
+        let (first, second) = (Self::launch(true).await, Self::launch(true).await);
+        // Alone it need not wait for an election.
+        let admin = initiate(first.port).await;
+        let pair = config(&[first.port, second.port]);
+        patiently("the second server to follow the first", async {
+            while admin.run_command(doc! { "replSetReconfig": pair.clone() }).await.is_err() {}
+            loop {
+                let status = admin.run_command(doc! { "replSetGetStatus": 1 }).await;
+                let status = status.expect("a member tells");
+                let members = status.get_array("members").expect("members").iter();
+                let states: Vec<_> = members
+                    .filter_map(|member| member.as_document()?.get_str("stateStr").ok())
+                    .collect();
+                if states == ["PRIMARY", "SECONDARY"] {
+                    return;
+                }
+            }
+        })
+        .await;
+        (first, second)
+    }
+
     /// Starts one on a free port that is in no replica set.
     pub async fn standalone() -> Self {
         Self::launch(false).await
@@ -58,6 +86,16 @@ impl Mongod {
     pub fn address(&self) -> String {
         let set = if self.replicates { "?replicaSet=alone" } else { "" };
         format!("mongodb://127.0.0.1:{}/{set}", self.port)
+    }
+
+    /// Its address as the driver takes it that is to see nothing but this proxy in front of it.
+    pub fn address_behind(proxy: &Proxy) -> String {
+        format!("mongodb://{}/?directConnection=true", proxy.address())
+    }
+
+    /// A proxy in front of it.
+    pub async fn proxy(&self) -> Proxy {
+        Proxy::to(&format!("127.0.0.1:{}", self.port)).await
     }
 
     /// Sends SIGKILL and waits for the end.
@@ -131,12 +169,23 @@ async fn launch(folder: &TempDir, port: u16, replicates: bool) -> Child {
     child
 }
 
-/// Makes it the only member of its replica set.
-async fn initiate(port: u16) {
+/// Makes it the only member of its replica set; returns its database of commands.
+async fn initiate(port: u16) -> Database {
     let address = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
     let client = Client::with_uri_str(address).await.expect("an address");
-    let member = doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
-    let config = doc! { "_id": "alone", "members": [member] };
     let admin = client.database("admin");
+    let config = config(&[port]);
     admin.run_command(doc! { "replSetInitiate": config }).await.expect("initiated");
+    admin
+}
+
+/// Members of a replica set, of which only the first may ever write.
+fn config(ports: &[u16]) -> Document {
+    let members = (0..).zip(ports).map(|(id, port)| {
+        doc! { "_id": id, "host": format!("127.0.0.1:{port}"), "priority": i32::from(id == 0) }
+    });
+    // One that hears nothing of the other stays what it is for longer than any test.
+    let settings = doc! { "electionTimeoutMillis": 600_000 };
+    let version = i32::try_from(ports.len()).expect("two at most");
+    doc! { "_id": "alone", "version": version, "members": members.collect::<Vec<_>>(), "settings": settings }
 }

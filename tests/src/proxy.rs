@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::{
@@ -21,6 +21,7 @@ pub struct Proxy {
     address: String,
     cuts: watch::Sender<usize>,
     passed: Arc<AtomicU64>,
+    shut: Arc<AtomicBool>,
     _tasks: JoinSet<()>,
 }
 
@@ -40,11 +41,16 @@ impl Proxy {
         let address = listener.local_addr().expect("bound").to_string();
         let cuts = watch::Sender::new(0);
         let passed = Arc::new(AtomicU64::new(0));
+        let shut = Arc::new(AtomicBool::new(false));
+        let is_shut = Arc::clone(&shut);
         let (target, scissors, count) = (target.to_owned(), cuts.clone(), Arc::clone(&passed));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
+                if is_shut.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let (target, cut) = (target.clone(), scissors.subscribe());
                 let count = Arc::clone(&count);
                 connections.spawn(async move {
@@ -55,7 +61,7 @@ impl Proxy {
                 });
             }
         });
-        Self { address, cuts, passed, _tasks: tasks }
+        Self { address, cuts, passed, shut, _tasks: tasks }
     }
 
     /// How much of what the target said was passed on by one that is [cutting](Proxy::cutting), in bytes.
@@ -71,6 +77,17 @@ impl Proxy {
     /// Cuts each connection there is; new ones pass.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Cuts each connection there is; new ones are cut at once, until [`Proxy::open`].
+    pub fn shut(&self) {
+        self.shut.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Lets new connections pass again.
+    pub fn open(&self) {
+        self.shut.store(false, Ordering::SeqCst);
     }
 }
 

@@ -231,7 +231,7 @@ impl MongoDb {
         id: &ClientMessageId,
         now: Instant,
     ) -> Result<Option<Known>, StoreError> {
-        reading!(self, messages::find_client(&self.shared.database, user, id, now))
+        reading!(self, messages::find_client(&self.shared, user, id, now))
     }
 
     pub(crate) fn checkpoint(&self, answer: Answer) {

@@ -5,6 +5,7 @@
 
 mod import;
 mod lease;
+mod majority;
 mod rehearsal;
 mod standalone;
 mod start;

@@ -7,6 +7,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, doc};
+use mongodb::options::{CollectionOptions, ReadConcern};
 use sluice_chat::answer::Tokens;
 use sluice_chat::id::{ClientMessageId, Epoch, Fence, Instant, Seq, SessionId, UserId};
 use sluice_chat::turn::Sender;
@@ -15,6 +16,7 @@ use super::collection::{CLIENT_MESSAGES, MESSAGES};
 use super::field::{Fields, change, number};
 use super::sealing::metadata;
 use super::session::{self as sessions, Advance, Beginning, Finished};
+use super::shared::Shared;
 use super::unit::{Stop, Unit};
 use crate::error::{AppendError, ChangeError, StoreError};
 use crate::message::{
@@ -140,14 +142,17 @@ fn known(found: &Document, now: Instant) -> Result<Option<Known>, StoreError> {
     }))
 }
 
-/// Finds what a client message id stands for, if it was used within the window.
+/// Finds what a client message id stands for, if it was used within the window. What is found is
+/// acknowledged, so where there are several servers a majority of them must have it.
 pub(crate) async fn find_client(
-    database: &Database,
+    shared: &Shared,
     user: &UserId,
     id: &ClientMessageId,
     now: Instant,
 ) -> Result<Option<Known>, Stop<StoreError>> {
-    let known_ids = database.collection::<Document>(CLIENT_MESSAGES);
+    let safely = shared.transactions.then(ReadConcern::majority);
+    let options = CollectionOptions::builder().read_concern(safely).build();
+    let known_ids = shared.database.collection_with_options::<Document>(CLIENT_MESSAGES, options);
     let Some(found) = known_ids.find_one(key(user, id)).await? else { return Ok(None) };
     Ok(known(&found, now)?)
 }
