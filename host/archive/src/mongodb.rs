@@ -49,7 +49,7 @@ use self::retry::Tries;
 use self::session as sessions;
 use self::shared::{CannotCompact, OPERATIONS, Shared, TookTooLong, stand_in, unavailable};
 use self::takeover::take_over;
-use self::unit::{DEADLINE, Stop, Unit};
+use self::unit::{DEADLINE, Stop};
 use crate::audit::{AuditEntry, AuditFilter, AuditPage};
 use crate::error::{AppendError, ChangeError, OpenError, StoreError};
 use crate::import::{Became, Conversation};
@@ -77,11 +77,11 @@ pub(crate) struct MongoDb {
 macro_rules! atomically {
     ($engine:expr, $unit:ident => $work:expr) => {{
         let shared: &Shared = &$engine.shared;
-        let _place = shared.enter_to_write().await?;
+        let _place = shared.enter().await?;
         let mut tries = Tries::new(shared.retry);
         loop {
-            let ended = match Unit::begin(&shared.database, shared.transactions, &tries).await {
-                Err(error) => Err(Stop::Failed(error)),
+            let ended = match shared.begin(&tries).await {
+                Err(stop) => Err(stop),
                 Ok(mut opened) => {
                     let $unit = &mut opened;
                     let done = timeout(DEADLINE, $work).await;
@@ -416,12 +416,16 @@ impl MongoDb {
 
     pub(crate) async fn import(&self, conversation: Conversation) -> Result<Became, StoreError> {
         let shared: &Shared = &self.shared;
-        let _place = shared.enter_to_write().await?;
+        let _place = shared.enter().await?;
         let _line = self.line(&conversation.id).await?;
         let mut tries = Tries::new(shared.retry);
         loop {
             // Done in part it is taken up where it stopped.
-            let put = match timeout(PATIENCE, import::put(&shared.database, &conversation)).await {
+            let putting = async {
+                shared.may_write().await?;
+                import::put(&shared.database, &conversation).await
+            };
+            let put = match timeout(PATIENCE, putting).await {
                 Ok(put) => put,
                 Err(_) => Err(Stop::Store(unavailable(TookTooLong))),
             };

@@ -130,18 +130,23 @@ impl Shared {
         }
     }
 
-    /// As [`Shared::enter`], for those who must have the lease.
-    pub(crate) async fn enter_to_write(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let place = self.enter().await?;
+    /// Begins a unit of work. Each try asks for the lease anew: it may have run out, and been taken,
+    /// while the last ones failed.
+    pub(crate) async fn begin<E>(&self, tries: &Tries) -> Result<Unit, Stop<E>> {
+        self.may_write().await?;
+        Ok(Unit::begin(&self.database, self.transactions, tries).await?)
+    }
+
+    /// Makes sure of the lease.
+    pub(crate) async fn may_write<E>(&self) -> Result<(), Stop<E>> {
         if !self.lease.is_valid() && !self.lease.is_lost() {
             // It ran out while the database was away. It is still ours unless somebody took it.
             match timeout(DEADLINE, self.lease.renew()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(store_error(error)),
-                Err(_) => return Err(unavailable(TookTooLong)),
+                Ok(renewed) => renewed?,
+                Err(_) => return Err(Stop::Store(unavailable(TookTooLong))),
             }
         }
-        if self.lease.is_valid() { Ok(place) } else { Err(unavailable(NoLease)) }
+        if self.lease.is_valid() { Ok(()) } else { Err(Stop::Store(unavailable(NoLease))) }
     }
 
     /// Commits a unit of work that went well, and undoes one that did not.
