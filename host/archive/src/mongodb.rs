@@ -22,6 +22,7 @@ mod unit;
 mod usage;
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,6 +43,7 @@ use self::collection::{MESSAGES, PREDECESSORS, PULSE, SESSIONS};
 pub use self::connect::DatabaseSettings;
 use self::connect::database;
 pub(crate) use self::connect::greet;
+use self::field::Fields;
 use self::lease::keep;
 use self::message as messages;
 pub use self::retry::Retry;
@@ -388,20 +390,42 @@ impl MongoDb {
     ) -> Result<Swept, StoreError> {
         let most = u64::try_from(limit).unwrap_or(u64::MAX);
         let read = self.batch(SESSIONS, after.as_ref(), most).await?;
-        let read = read.iter().map(sessions::stored).collect::<Result<Vec<_>, _>>()?;
-        let last = read.last().filter(|_| read.len() == limit);
-        let next = last.map(|last| Mark(last.id.to_string()));
+        let next = match read.last().filter(|_| read.len() == limit) {
+            Some(last) => Some(Mark(Fields(last).the_text("_id")?)),
+            None => None,
+        };
         let mut deleted = Vec::new();
-        for session in read {
-            if session.deleted.is_none() && session.last_activity < before {
-                let StoredSession { id, owner, .. } = session;
-                // Again, for something may have been said meanwhile.
-                if self.delete_quiet(&id, before, now).await? {
-                    deleted.push((id, owner));
+        for session in &read {
+            // One that cannot be deleted must not keep all those behind it.
+            if let Err(error) = self.sweep_one(session, before, now, &mut deleted).await {
+                let id = Fields(session).the_text("_id")?;
+                tracing::error!(
+                    session = id,
+                    error = &error as &dyn Error,
+                    "could not delete an old session"
+                );
+                if error.is_retryable() {
+                    self.ping().await?;
                 }
             }
         }
         Ok(Swept { deleted, next })
+    }
+
+    async fn sweep_one(
+        &self,
+        session: &Document,
+        before: Instant,
+        now: Instant,
+        deleted: &mut Vec<(SessionId, UserId)>,
+    ) -> Result<(), StoreError> {
+        let StoredSession { id, owner, deleted: gone, last_activity, .. } =
+            sessions::stored(session)?;
+        // Again, for something may have been said meanwhile.
+        if gone.is_none() && last_activity < before && self.delete_quiet(&id, before, now).await? {
+            deleted.push((id, owner));
+        }
+        Ok(())
     }
 
     async fn delete_quiet(

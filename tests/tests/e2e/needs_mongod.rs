@@ -7,6 +7,7 @@ mod import;
 mod lease;
 mod majority;
 mod rehearsal;
+mod retention;
 mod standalone;
 mod start;
 mod takeover;
