@@ -199,6 +199,15 @@ impl Archive {
         self.ping().await
     }
 
+    /// Waits until it can never write again: it was closed, or what writes died.
+    pub async fn stopped(&self) {
+        match &*self.engine {
+            Engine::Sqlite(engine) => engine.stopped().await,
+            // Each operation writes for itself there.
+            Engine::MongoDb(_) => std::future::pending().await,
+        }
+    }
+
     /// Finds out whether writing works, by writing.
     pub async fn ping(&self) -> Result<(), StoreError> {
         ask!(self.ping())

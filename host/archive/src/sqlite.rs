@@ -83,6 +83,11 @@ impl Sqlite {
     pub(crate) async fn close(&self) {
         self.inbox.close();
         self.readers.close().await;
+        self.stopped().await;
+    }
+
+    /// Waits until the thread that writes is gone.
+    pub(crate) async fn stopped(&self) {
         self.inbox.stopped().await;
     }
 

@@ -360,6 +360,7 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     let died = tokio::select! {
         () = stop.asked() => false,
         _ = services.join_next() => true,
+        () = gateway.means.archive.stopped() => true,
     };
     let way = WayOut {
         tasks: &gateway.tasks,

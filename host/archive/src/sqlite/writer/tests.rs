@@ -150,5 +150,7 @@ async fn a_panic_while_writing_closes_the_archive() {
     assert!(matches!(lost, Err(StoreError::Closed)), "{lost:?}");
     let refused = archive.append(message(1, 10)).await;
     assert!(matches!(refused, Err(AppendError::Store(StoreError::Closed))), "{refused:?}");
+    // By this the process knows that it is of no more use.
+    archive.stopped().await;
     archive.close().await;
 }
