@@ -7,12 +7,13 @@ use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, doc};
+use mongodb::error::Error;
 use mongodb::options::{CollectionOptions, ReadConcern};
 use sluice_chat::answer::Tokens;
 use sluice_chat::id::{ClientMessageId, Epoch, Fence, Instant, Seq, SessionId, UserId};
 use sluice_chat::turn::Sender;
 
-use super::collection::{CLIENT_MESSAGES, MESSAGES};
+use super::collection::{CLIENT_MESSAGES, MESSAGES, SESSIONS};
 use super::field::{Fields, change, number};
 use super::sealing::metadata;
 use super::session::{self as sessions, Advance, Beginning, Finished};
@@ -45,7 +46,12 @@ pub(crate) async fn append(
     if let Some(client) = &message.client
         && let Some(found) = unit.find(CLIENT_MESSAGES, key(&client.user, &client.id)).await?
         && let Some(known) = known(&found, message.at)?
+        && stands(unit, &known).await?
     {
+        if known.message_id == message.id {
+            // By an earlier try, whose reply was lost.
+            return Ok(Appended::Stored);
+        }
         // Before the fence and all else: a retry gets the ack that was lost, whatever came since.
         return Ok(Appended::Already(known));
     }
@@ -66,6 +72,9 @@ pub(crate) async fn append(
         }
         Some(found) => found.epoch,
     };
+    if let Some(client) = &message.client {
+        remember_client(unit, client, message, epoch).await?;
+    }
     let by = Advance {
         name: message.name.as_deref(),
         model: message.model.as_ref(),
@@ -76,10 +85,8 @@ pub(crate) async fn append(
     if !sessions::advance(unit, &message.session, message.fence, by).await? {
         return Err(Stop::Told(AppendError::Fenced));
     }
+    // Last: without transactions, what breaks off before it is as good as nothing.
     insert(unit, message).await?;
-    if let Some(client) = &message.client {
-        remember_client(unit, client, message, epoch).await?;
-    }
     Ok(Appended::Stored)
 }
 
@@ -142,6 +149,18 @@ fn known(found: &Document, now: Instant) -> Result<Option<Known>, StoreError> {
     }))
 }
 
+/// Whether what a client message id stands for was stored. Without transactions the id is noted
+/// before its message is, and stands for it once that is there, or when it went with its session.
+async fn stands(unit: &mut Unit, known: &Known) -> Result<bool, Error> {
+    if unit.is_whole()
+        || unit.find(MESSAGES, doc! { "_id": known.message_id.word() }).await?.is_some()
+    {
+        return Ok(true);
+    }
+    let live = doc! { "_id": known.session.word(), "live": true };
+    Ok(unit.find(SESSIONS, live).await?.is_none())
+}
+
 /// Finds what a client message id stands for, if it was used within the window. What is found is
 /// acknowledged, so where there are several servers a majority of them must have it.
 pub(crate) async fn find_client(
@@ -154,7 +173,9 @@ pub(crate) async fn find_client(
     let options = CollectionOptions::builder().read_concern(safely).build();
     let known_ids = shared.database.collection_with_options::<Document>(CLIENT_MESSAGES, options);
     let Some(found) = known_ids.find_one(key(user, id)).await? else { return Ok(None) };
-    Ok(known(&found, now)?)
+    let Some(known) = known(&found, now)? else { return Ok(None) };
+    let stands = shared.transactions || stands(&mut Unit::alone(&shared.database), &known).await?;
+    Ok(stands.then_some(known))
 }
 
 /// Notes what a client message id stands for.

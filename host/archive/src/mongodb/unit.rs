@@ -72,6 +72,11 @@ impl Unit {
         Self { database: database.clone(), transaction: None, may_be_done: false }
     }
 
+    /// Whether all of it happens or nothing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.transaction.is_some()
+    }
+
     /// Makes it durable. Asked again, a server knows whether it committed already.
     pub(crate) async fn commit<E>(mut self, tries: &mut Tries) -> Result<(), Stop<E>> {
         let Some(session) = &mut self.transaction else { return Ok(()) };
