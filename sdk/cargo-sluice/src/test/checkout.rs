@@ -19,6 +19,31 @@ use crate::{build, cargo, say};
 const ON_BOTH_ENGINES: &str =
     "binary(archive) or binary(killer) or (binary(e2e) and not test(/^(backup|disk|needs_)/))";
 
+/// The same for `cargo test`, where there is no nextest.
+const LIKEWISE: [&str; 19] = [
+    "test",
+    "--quiet",
+    "--no-fail-fast",
+    "-p",
+    "sluice-archive",
+    "-p",
+    "sluice-tests",
+    "--test",
+    "archive",
+    "--test",
+    "killer",
+    "--test",
+    "e2e",
+    "--",
+    "--skip",
+    "backup::",
+    "--skip",
+    "disk::",
+    "--skip=needs_",
+];
+
+const WITH_MONGODB: &str = "tests with engine = \"mongodb\"";
+
 /// Builds everything, brings what tests need, and runs them all.
 pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
     prerequisite::check(&sluice.root, Need::Everything)?;
@@ -36,7 +61,7 @@ pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
             runner::run(nextest, Runner::Nextest)
         })?;
         if !run.absent.contains(&Tool::Mongod) {
-            report.part("tests with engine = \"mongodb\"", || {
+            report.part(WITH_MONGODB, || {
                 let mut nextest = run.with_mongod(&["nextest", "run", "--workspace"]);
                 nextest.args(["-E", ON_BOTH_ENGINES]);
                 nextest.args(["--color", if say::is_watched() { "always" } else { "never" }]);
@@ -54,6 +79,10 @@ pub(super) fn run(sluice: &Workspace, long_too: bool) -> Result<(), Problem> {
             }
             runner::run(test, Runner::Libtest)
         })?;
+        if !run.absent.contains(&Tool::Mongod) {
+            report
+                .part(WITH_MONGODB, || runner::run(run.with_mongod(&LIKEWISE), Runner::Libtest))?;
+        }
     }
     for plugin in sluice.plugins() {
         let cases = plugin.folder().join("cases");
