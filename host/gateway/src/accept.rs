@@ -1,12 +1,13 @@
 //! The way in: listens, bounds what an unknown peer costs, and serves HTTP with upgrades.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use dashmap::DashMap;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -15,6 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+
+use crate::address::Block;
 
 mod line;
 
@@ -28,6 +31,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 const UNTAKEN: Duration = Duration::from_secs(20);
 /// Sockets that speak plain HTTP at a time: requests, probes, pages, and those on their way to a chat.
 const PLAIN_SOCKETS: usize = 1_024;
+/// Of these, how many one party may have that is no proxy of ours: nobody keeps everybody else out alone.
+const OF_ONE_PARTY: usize = PLAIN_SOCKETS / 2;
 const BACKLOG: i32 = 1_024;
 
 /// Listens on an address.
@@ -44,14 +49,16 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until `drain`, so many sockets at a time that have not become chats; those are counted by the turnstile. Each is a task
-/// of `tasks`.
+/// of `tasks`. Behind an address that `is_ours` there are many parties, and nobody counts them here.
 pub(crate) async fn serve(
     listener: TcpListener,
     app: Router,
     tasks: TaskTracker,
     drain: CancellationToken,
+    is_ours: impl Fn(IpAddr) -> bool,
 ) {
     let places = Arc::new(Semaphore::new(PLAIN_SOCKETS));
+    let crowd = Arc::new(Crowd::default());
     loop {
         let accepted = tokio::select! {
             () = drain.cancelled() => return,
@@ -59,7 +66,11 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((place, stream, peer)) => {
-                tasks.spawn(converse(place, stream, peer, app.clone(), drain.clone()));
+                // Who is one too many finds the socket closed.
+                if let Some(guest) = crowd.enter(peer.ip(), &is_ours) {
+                    let seat = Seat { _place: place, _guest: guest };
+                    tasks.spawn(converse(seat, stream, peer, app.clone(), drain.clone()));
+                }
             }
             Err(error) => {
                 // Out of file descriptors, usually: others have to close before there is room.
@@ -85,7 +96,7 @@ async fn admit(
 }
 
 async fn converse(
-    place: OwnedSemaphorePermit,
+    seat: Seat,
     stream: TcpStream,
     peer: SocketAddr,
     app: Router,
@@ -111,5 +122,71 @@ async fn converse(
     if let Err(error) = served {
         tracing::debug!(error = &error as &dyn std::error::Error, "a socket ended early");
     }
-    drop(place);
+    drop(seat);
+}
+
+/// What one plain socket takes up.
+struct Seat {
+    _place: OwnedSemaphorePermit,
+    _guest: Guest,
+}
+
+/// Plain sockets by the party that has them.
+#[derive(Debug, Default)]
+struct Crowd(DashMap<Block, usize>);
+
+/// One socket of a party. Counted until it is dropped.
+#[derive(Debug)]
+struct Guest {
+    crowd: Arc<Crowd>,
+    /// None of whom nobody counts.
+    party: Option<Block>,
+}
+
+impl Crowd {
+    /// Lets one more in, unless this party has all that it may.
+    fn enter(self: &Arc<Self>, address: IpAddr, is_ours: impl Fn(IpAddr) -> bool) -> Option<Guest> {
+        let party = (!address.is_loopback() && !is_ours(address)).then(|| Block::of(address));
+        if let Some(party) = party {
+            let mut count = self.0.entry(party).or_default();
+            if *count >= OF_ONE_PARTY {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Guest { crowd: Arc::clone(self), party })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let Some(party) = self.party else { return };
+        self.crowd.0.remove_if_mut(&party, |_, count| {
+            *count = count.saturating_sub(1);
+            *count == 0
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_party_has_half_of_the_places_at_most_and_a_proxy_all() {
+        let crowd = Arc::new(Crowd::default());
+        let [stranger, proxy, other]: [IpAddr; 3] =
+            ["192.0.2.1", "198.51.100.7", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let enter = |address| crowd.enter(address, |address| address == proxy);
+
+        let mut inside: Vec<_> = std::iter::from_fn(|| enter(stranger)).collect();
+        assert_eq!(inside.len(), OF_ONE_PARTY);
+        assert!(enter(other).is_some());
+        assert_eq!((0..PLAIN_SOCKETS).filter(|_| enter(proxy).is_some()).count(), PLAIN_SOCKETS);
+
+        inside.pop();
+        assert!(enter(stranger).is_some(), "a place is free again");
+        inside.clear();
+        assert!(crowd.0.is_empty(), "nobody is remembered who is gone");
+    }
 }

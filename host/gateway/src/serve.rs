@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -337,7 +337,11 @@ pub(crate) async fn run(settings: Settings, reloading: Reloading) -> Result<Ende
     if let Some(keeper) = keeper {
         services.spawn(keeper.run(gateway.drain.clone()));
     }
-    services.spawn(accept::serve(listener, app, gateway.sockets.clone(), gateway.drain.clone()));
+    let (sockets, ruled) = (gateway.sockets.clone(), Arc::clone(&gateway));
+    let is_ours = move |peer: IpAddr| {
+        ruled.rules.load().trusted_proxies.iter().any(|proxies| proxies.contains(peer))
+    };
+    services.spawn(accept::serve(listener, app, sockets, gateway.drain.clone(), is_ours));
     let (swept, ttl) = (Arc::clone(&gateway), session.ttl);
     let interval = move || session.cleanup_interval;
     services.spawn(every(interval, gateway.drain.clone(), move || swept.sweep(ttl)));

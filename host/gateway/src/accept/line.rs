@@ -2,6 +2,7 @@
 //! is written and how much the kernel may keep for it.
 
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Bytes the kernel may keep on their way to a chat client. Linux takes it twice, bookkeeping included. Small, so that a reader of
-/// a kilobyte a second is seen to read: room is told only once a third of it is free.
+/// Bytes the kernel may keep on their way to a chat client. Linux takes it twice, bookkeeping included.
 const CHAT_SEND_BUFFER: usize = 16 * 1024;
 /// Bytes of a chat client that the kernel may keep until they are read.
 const CHAT_RECEIVE_BUFFER: usize = 32 * 1024;
@@ -41,9 +41,11 @@ pub(super) fn over(stream: TcpStream) -> (Wire, Line) {
 }
 
 impl Line {
-    /// Bytes that the kernel has taken so far. It takes more only when the peer does.
+    /// Bytes that the peer has taken so far, as far as it said so. What the kernel has room for says less: it tells of room once
+    /// a third of its buffer is free, which a reader of a kilobyte a second needs more than ten seconds for.
     pub(crate) fn taken(&self) -> u64 {
-        self.0.taken.load(Ordering::Relaxed)
+        let waiting = waiting(&self.0.stream);
+        self.0.taken.load(Ordering::Relaxed).saturating_sub(waiting)
     }
 
     /// Bounds what the kernel keeps for a chat client, who may read slowly and stay for days, and leaves it to the chat to tell who
@@ -59,6 +61,15 @@ impl Line {
     pub(crate) fn make_room(&self) -> io::Result<()> {
         SockRef::from(&self.0.stream).set_send_buffer_size(FAREWELL_SEND_BUFFER)
     }
+}
+
+/// Bytes that the kernel has and the peer has not acknowledged; none where it does not say.
+#[expect(unsafe_code, reason = "the standard library does not ask sockets for it")]
+fn waiting(stream: &TcpStream) -> u64 {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as the stream is, and the kernel writes one int.
+    let refused = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if refused == 0 { u64::try_from(bytes).unwrap_or_default() } else { 0 }
 }
 
 impl AsyncRead for Wire {
@@ -131,5 +142,40 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(SockRef::from(&self.0.stream).shutdown(std::net::Shutdown::Write))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_peer_takes_counts_before_there_is_room_for_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let mut peer = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut wire, line) = over(listener.accept().await.unwrap().0);
+        line.narrow().unwrap();
+        let mut written = 0;
+        let full = async {
+            loop {
+                written += wire.write(&[7; 512]).await.unwrap() as u64;
+            }
+        };
+        drop(tokio::time::timeout(std::time::Duration::from_millis(200), full).await);
+
+        let before = line.taken();
+        assert!(before < written, "{before} of {written}");
+        let mut read = 0;
+        while line.taken() == before {
+            read += peer.read(&mut [0; 256]).await.unwrap();
+            // Less than a third of the buffer, from which on there is room for another write.
+            assert!(read < 2 * CHAT_SEND_BUFFER / 3, "{read}");
+        }
+        assert!(line.taken() <= written);
     }
 }
