@@ -73,6 +73,17 @@ pub enum ChatEvent {
     Other(Extra),
 }
 
+impl ChatEvent {
+    /// Whether people are shown it as it comes: from then on it cannot be taken back. Usage and the end come with the end, and ids
+    /// and notices are of that answer, whoever gives it.
+    pub fn is_shown(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Reasoning(_) | Self::ToolDelta(_) => true,
+            Self::Usage(_) | Self::UpstreamId { .. } | Self::Finish(_) | Self::Other(_) => false,
+        }
+    }
+}
+
 /// What went wrong, in words that every vendor's errors map to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {

@@ -59,7 +59,7 @@ pub(crate) struct Patience {
 pub(crate) struct Question {
     /// Who is asked.
     pub(crate) route: Arc<Route>,
-    /// Who is asked instead, in this order, when that fails before it said anything.
+    /// Who is asked instead, in this order, when that fails before anybody was shown anything.
     pub(crate) others: Vec<Arc<Route>>,
     /// What.
     pub(crate) request: ChatRequest,
@@ -74,7 +74,7 @@ pub(crate) struct Question {
 pub(crate) enum Heard {
     /// The provider said something.
     Said(Vec<ChatEvent>),
-    /// Another one is asked from here on; nothing was said yet.
+    /// Another one is asked from here on; nobody was shown anything yet.
     Turned(Arc<Route>),
     /// It is over. Always last, always once.
     Ended(Result<FinishReason, AskError>),
@@ -153,7 +153,9 @@ pub(crate) fn ask(
         state: State::Unasked,
         began: Began::default(),
         exchanges: 0,
+        unshown: Vec::new(),
         spoke: false,
+        ended: None,
     };
     let steps = stream::unfold(call, async |mut call| Some((call.go_on().await, call)));
     within(total, steps, meter)
@@ -172,8 +174,12 @@ struct Call {
     /// When the present try did.
     began: Began,
     exchanges: u32,
-    /// Whether anything was heard: from then on a failure stands.
+    /// What the present try said of which nobody is shown anything: ids, usage, notices.
+    unshown: Vec<ChatEvent>,
+    /// Whether somebody was shown anything: from then on a failure stands.
     spoke: bool,
+    /// How it ended, once that is all that is left to tell.
+    ended: Option<Result<FinishReason, AskError>>,
 }
 
 enum State {
@@ -201,8 +207,11 @@ enum Advance {
 }
 
 impl Call {
-    /// Goes on until there is something to tell. What fails before anything was said is tried again, or another way.
+    /// Goes on until there is something to tell. What fails before anybody was shown anything is tried again, or another way.
     async fn go_on(&mut self) -> Result<Advance, AskError> {
+        if let Some(ended) = self.ended.take() {
+            return ended.map(Advance::Ended);
+        }
         if !self.spoke
             && matches!(self.state, State::Unasked)
             && let Some(because) = self.passed_over()
@@ -211,16 +220,19 @@ impl Call {
         }
         loop {
             let error = match self.advance().await {
+                Ok(Advance::Said(events))
+                    if !self.spoke && !events.iter().any(ChatEvent::is_shown) =>
+                {
+                    self.unshown.extend(events);
+                    continue;
+                }
                 Ok(advance) => {
                     // How it goes on says no more of whether the upstream takes anything new.
                     if !self.spoke {
                         self.question.route.breaker.worked(self.began);
                     }
                     self.spoke = true;
-                    if let Advance::Said(events) = &advance {
-                        self.question.tab.note(|tally| tally.hear(events));
-                    }
-                    return Ok(advance);
+                    return Ok(self.heard(advance));
                 }
                 Err(error) => error,
             };
@@ -238,10 +250,17 @@ impl Call {
                 self.question.tab.note(Tally::refused);
             }
             if self.turn_key(&error) {
+                self.unshown.clear();
                 continue;
             }
             let remedy = if down { Remedy::OtherWay } else { Remedy::against(&error) };
             let next = self.attempts.after(remedy, rand::random());
+            if next == Next::GiveUp && !self.unshown.is_empty() {
+                // Its ids lead to what became of it at the upstream, and what it told of the cost is due.
+                self.ended = Some(Err(error));
+                return Ok(self.heard(Advance::Said(Vec::new())));
+            }
+            self.unshown.clear();
             let model = &self.question.route.id;
             match next {
                 Next::GiveUp => return Err(error),
@@ -291,6 +310,24 @@ impl Call {
             (self.state, self.exchanges) = (State::Unasked, 0);
         }
         turned
+    }
+
+    /// What was heard until now, with what nobody was shown before it.
+    fn heard(&mut self, advance: Advance) -> Advance {
+        let mut before = std::mem::take(&mut self.unshown);
+        match advance {
+            Advance::Said(events) => {
+                before.extend(events);
+                self.question.tab.note(|tally| tally.hear(&before));
+                Advance::Said(before)
+            }
+            Advance::Ended(reason) if !before.is_empty() => {
+                self.ended = Some(Ok(reason));
+                self.question.tab.note(|tally| tally.hear(&before));
+                Advance::Said(before)
+            }
+            advance @ (Advance::Ended(_) | Advance::Turned(_)) => advance,
+        }
     }
 
     /// Asks the next one from here on.

@@ -61,6 +61,28 @@ async fn when_the_first_is_down_the_second_answers_and_the_figures_say_why() {
 }
 
 #[tokio::test]
+async fn what_nobody_was_shown_does_not_keep_another_from_answering() {
+    let (one, two) = (FakeProvider::start().await, FakeProvider::start().await);
+    // An id, a role, and then no more.
+    let begun = json!({ "id": "chatcmpl-1", "choices": [{ "index": 0, "delta": { "role": "assistant", "content": "" } }] });
+    let failed = json!({ "error": { "message": "Overloaded", "type": "overloaded_error" } });
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+    let answer = format!("{head}data: {begun}\n\ndata: {failed}\n\n");
+    one.always(Script::raw(answer.as_bytes()));
+    two.always(Script::saying(&["I am two."]));
+    let gateway = chain(&one, &two).await;
+    let mut alice = gateway.connect("alice").await;
+
+    let answer = alice.ask("Who?").await;
+
+    assert_eq!((answer.text.as_str(), answer.finish_reason.as_str()), ("I am two.", "stop"));
+    assert!(one.count() >= 1 && two.count() == 1, "each was asked");
+    two.always(Script::raw(format!("{head}data: {begun}\n\ndata: {failed}\n\n").as_bytes()));
+    let failed = alice.ask("And now?").await;
+    assert_eq!((failed.text.as_str(), failed.finish_reason.as_str()), ("", "error"));
+}
+
+#[tokio::test]
 async fn one_that_fails_for_a_moment_is_asked_again_and_nobody_else_is() {
     let (one, two) = (FakeProvider::start().await, FakeProvider::start().await);
     one.then(Script::refusing(503, "text/html", "<h1>Down</h1>"));

@@ -89,7 +89,7 @@ impl Answers {
         registry.register("sluice_running_answers", "Answers under way.", answers.running.clone());
         registry.register(
             "sluice_retries",
-            "Second tries of the same provider, before it said anything.",
+            "Second tries of the same provider, before anybody was shown anything.",
             answers.tries.clone(),
         );
         registry.register(

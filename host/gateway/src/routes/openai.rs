@@ -14,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use sluice_chat::event::ChatEvent;
 use sluice_chat::id::{ModelId, UserId};
 use sluice_chat::policy::Subject;
 use sluice_chat::request::{ChatRequest, Content, Role};
@@ -319,7 +320,7 @@ async fn in_pieces(chunks: Chunks, mut pieces: mpsc::Receiver<Piece>) -> Result<
     let first = loop {
         match pieces.recv().await.ok_or(Failure::Internal)? {
             Piece::Said(events) => {
-                let shows = events.iter().any(Chunks::shows);
+                let shows = events.iter().any(ChatEvent::is_shown);
                 before.extend(events);
                 if shows {
                     break Piece::Said(before);

@@ -24,17 +24,6 @@ impl Chunks {
         Self { head, include_usage, begun: false, calls: Vec::new(), thoughts: Thoughts::default() }
     }
 
-    /// Whether an event is one that clients are shown as it comes. Usage and the end come with the end.
-    pub fn shows(event: &ChatEvent) -> bool {
-        match event {
-            ChatEvent::Text(_) | ChatEvent::Reasoning(_) | ChatEvent::ToolDelta(_) => true,
-            ChatEvent::Usage(_)
-            | ChatEvent::UpstreamId { .. }
-            | ChatEvent::Finish(_)
-            | ChatEvent::Other(_) => false,
-        }
-    }
-
     /// What is shown of what was said next.
     pub fn hear(&mut self, events: Vec<ChatEvent>) -> Vec<Chunk> {
         let told: Vec<Told> = events.into_iter().filter_map(|event| self.told(event)).collect();

@@ -115,12 +115,12 @@ pub(in crate::settings) const MODEL_FIELDS: &[Field] = &[
     field(
         "fallback",
         "a list of ids of other models",
-        "Who answers instead, in order, when this one fails before it said anything.",
+        "Who answers instead, in order, when this one fails before anybody was shown anything of it.",
     ),
     field(
         "also",
         "a list of at most 15 tables, each with a plugin",
-        "Further upstreams of the same model. Each conversation is asked of one of them, by its weight, and of the others when that fails before it said anything.",
+        "Further upstreams of the same model. Each conversation is asked of one of them, by its weight, and of the others when that fails before anybody was shown anything of it.",
     ),
     field(
         "weight",
