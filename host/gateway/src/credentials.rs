@@ -67,6 +67,12 @@ impl Credentials {
         self.0.iter().enumerate().min_by_key(by_rest).map_or(0, |(number, _)| number)
     }
 
+    /// The first that does not rest and is none of these.
+    fn pick_beside(&self, tried: &[usize], now: Instant) -> Option<usize> {
+        let fits = |number: &usize| !tried.contains(number) && self.0[*number].rest(now).is_none();
+        (0..self.count()).find(fits)
+    }
+
     fn endpoints(&self, number: usize) -> &Arc<Endpoints> {
         &self.0[number].endpoints
     }
@@ -80,17 +86,17 @@ impl Credentials {
     }
 }
 
-/// The key that one answer uses, and how many it used up before. Each is tried once at most.
+/// The key that one answer uses, and those that were refused to it before. Each is tried once at most.
 #[derive(Debug)]
 pub(crate) struct Choice {
     number: usize,
-    refused: usize,
+    refused: Vec<usize>,
 }
 
 impl Choice {
     /// The key to begin with.
     pub(crate) fn of(credentials: &Credentials, now: Instant) -> Self {
-        Self { number: credentials.pick(now), refused: 0 }
+        Self { number: credentials.pick(now), refused: Vec::new() }
     }
 
     /// Where the plugin may go with it.
@@ -106,12 +112,10 @@ impl Choice {
     /// Lets the key rest that was refused, and takes another. Says whether there was one.
     pub(crate) fn turn(&mut self, credentials: &Credentials, rest: Duration, now: Instant) -> bool {
         credentials.let_rest(self.number, rest, now);
-        self.refused += 1;
-        if self.refused >= credentials.count() || credentials.all_rest(now) {
-            return false;
-        }
-        self.number = credentials.pick(now);
-        true
+        self.refused.push(self.number);
+        let next = credentials.pick_beside(&self.refused, now);
+        self.number = next.unwrap_or(self.number);
+        next.is_some()
     }
 }
 
@@ -160,13 +164,17 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever rests how long, an answer tries each key once at most, and no rest is longer than an hour.
+        /// Whatever rests how long, and however long a try takes, an answer tries each key once, and no rest is longer than an hour.
         #[test]
-        fn turns_are_bounded(count in 1..6_usize, rests in prop::collection::vec(0..1_000_000_u64, 12)) {
-            let (credentials, now) = (credentials(count), Instant::now());
+        fn turns_are_bounded(
+            count in 1..6_usize,
+            tries in prop::collection::vec((0..1_000_000_u64, 0..100_u64), 12),
+        ) {
+            let (credentials, mut now) = (credentials(count), Instant::now());
             let mut choice = Choice::of(&credentials, now);
             let mut tried = vec![choice.ordinal()];
-            for rest in rests {
+            for (rest, took) in tries {
+                now += Duration::from_secs(took);
                 if !choice.turn(&credentials, Duration::from_secs(rest), now) {
                     break;
                 }
