@@ -23,8 +23,10 @@ impl Revocations {
         loop {
             let page = archive.audit(AuditFilter::default(), MAX_PAGE, after).await?;
             for entry in page.entries.into_iter().filter(|entry| entry.action == ACTION) {
-                let Some(user) = entry.user else { continue };
-                // The line was written a moment before the user was revoked; whatever came of it, refusing is the safe side.
+                // What was refused to the operator, by a policy for one, was never done.
+                let refused = entry.status.is_some_and(|status| (400..500).contains(&status));
+                let Some(user) = entry.user.filter(|_| !refused) else { continue };
+                // The line was written a moment before the user was revoked; whatever else came of it, refusing is the safe side.
                 revocations.revoke(user, Instant(entry.at.0.saturating_add(1_000)));
             }
             after = page.next;

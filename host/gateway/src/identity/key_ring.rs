@@ -24,7 +24,7 @@ const REFRESH: Duration = Duration::from_mins(5);
 /// How soon after a failure they are asked for again.
 const RETRY: Duration = Duration::from_secs(30);
 /// The least time between two fetches, whoever asks.
-const COOL_DOWN: Duration = Duration::from_secs(5);
+const COOL_DOWN: Duration = Duration::from_secs(10);
 /// How long keys are believed that cannot be fetched again.
 const MAX_AGE: Duration = Duration::from_hours(24);
 /// Longest time for a fetch, and for a token to wait for one.
