@@ -469,6 +469,8 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     let mut connection = schema::connect_to_write(path).map_err(|error| refused(path, error))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     schema::put_temporary_files(&connection, folder.unwrap_or(Path::new(".")));
+    // A step may sort all that there is.
+    connection.pragma_update(None, "temp_store", "file").map_err(|error| refused(path, error))?;
     schema::migrate(&mut connection).map_err(|error| match error {
         SchemaError::Foreign => OpenError::NotAnArchive { path: path.to_owned(), source: None },
         SchemaError::Newer { found, known } => {
@@ -476,6 +478,7 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
         }
         SchemaError::Database(error) => refused(path, error),
     })?;
+    connection.pragma_update(None, "temp_store", "memory").map_err(|error| refused(path, error))?;
     // The lock says that nobody else has it open: what is still open was cut off with its process.
     sessions::interrupt_all(&connection).map_err(|error| refused(path, error))?;
     reservation::give_all_back(&connection).map_err(|error| refused(path, error))?;

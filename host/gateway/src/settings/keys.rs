@@ -7,7 +7,7 @@ pub(super) mod field;
 pub(super) mod table;
 
 use self::field::{ALSO_FIELDS, Field, MODEL_FIELDS, PLUGIN_FIELDS, SLOT_FIELDS};
-use self::table::KEYS;
+use self::table::{DEAD_VARIABLES, KEYS};
 use super::suggestion;
 use super::value::Kind;
 
@@ -134,6 +134,9 @@ pub(super) fn explain(asked: &str) -> Option<String> {
     };
     if let Some(key) = KEYS.iter().find(named) {
         return Some(explain_key(key));
+    }
+    if let Some((name, instead)) = DEAD_VARIABLES.iter().find(|(name, _)| *name == asked) {
+        return Some(format!("{name}\n  has no effect: {instead}"));
     }
     let field = find_field(asked)?;
     Some(format!("{asked}\n  {}\n  accepted: {}", field.text, field.accepted))

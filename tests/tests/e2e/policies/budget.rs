@@ -88,10 +88,11 @@ async fn what_is_reserved_is_given_back_by_a_cancel_and_by_a_crash() {
     )
     .await;
     let mut alice = gateway.connect("alice").await;
-    for way in ["cancel", "crash"] {
+    for (way, request) in [("cancel", 1), ("crash", 3)] {
         provider.then(Script::silent());
         alice.say("Go").await;
         alice.frames_until("the beginning", |frame| kind(frame) == "loading").await;
+        provider.request(request).await;
         let mut second = gateway.connect("alice").await;
         second.send(&json!({ "type": "user_message", "content": "And" })).await;
         assert_eq!(

@@ -104,6 +104,7 @@ fn fields_are_explained_and_strangers_are_not() {
     ] {
         assert!(explain(name).is_some_and(|told| told.contains("accepted")), "{name}");
     }
+    assert!(explain("MONGO_COLLECTION").is_some_and(|told| told.contains("no effect")));
     for name in ["", "server", "plugins.x", "models.x", "LLM_PROVIDER_", "PATH"] {
         assert_eq!(explain(name), None, "{name}");
     }
