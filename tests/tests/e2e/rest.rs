@@ -224,6 +224,25 @@ async fn a_session_is_renamed_ended_reopened_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_deleted_in_mid_answer_is_closed_and_nothing_failed() {
+    let provider = FakeProvider::playing(Script::halting(&["Once ", "upon a time."])).await;
+    let gateway = Setup::with(&provider).start().await;
+    let mut alice = gateway.connect("alice").await;
+    alice.say("Tell me a story").await;
+    provider.release(1);
+    alice.next_of("ai_response").await;
+    let path = format!("/chatbox/sessions/{}", alice.session());
+
+    let deleted = gateway.call("DELETE", &path).bearer(&gateway.token("alice")).send().await;
+
+    assert_eq!(deleted.status / 100, 2, "{}", deleted.body);
+    assert_eq!(alice.answer_end().await["finish_reason"], "cancelled");
+    let error = alice.next_of("error").await;
+    assert_eq!(error["error"]["code"], "SESSION_CLOSED", "{error}");
+    assert!(!gateway.log().contains("could not store"), "{}", gateway.log());
+}
+
+#[tokio::test]
 async fn health_and_readiness_need_no_token() {
     let provider = FakeProvider::start().await;
     let gateway = Setup::with(&provider).start().await;

@@ -296,7 +296,8 @@ impl Session {
         let answer = Answer { text, last_seq, fence, ..running.stored.clone() };
         let ended = Ended { ending: closing.ending, bill: Some(bill), at: clock::now() };
         match self.means.archive.finish(answer.clone(), ended).await {
-            Ok(()) => true,
+            // Deleted is as good as stored: its owner wants nothing of it kept.
+            Ok(()) | Err(ChangeError::Gone) => true,
             Err(error) => {
                 if matches!(&error, ChangeError::Store(error) if error.is_retryable()) {
                     // As it is called when it is shown.
