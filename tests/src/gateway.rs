@@ -122,7 +122,7 @@ impl Gateway {
         kib.expect("Linux tells") * 1024
     }
 
-    /// Where it listens: `127.0.0.1:PORT`.
+    /// Where it listens: `HOST:PORT`, both its own.
     pub fn address(&self) -> &str {
         &self.address
     }

@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{BufRead as _, BufReader},
-    net::TcpListener,
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -19,13 +19,13 @@ use nix::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::{Proxy, patiently};
+use crate::{Proxy, own_address, patiently};
 
 /// A running server. Killed on drop.
 #[derive(Debug)]
 pub struct Mongod {
     folder: TempDir,
-    port: u16,
+    address: SocketAddr,
     replicates: bool,
     child: Child,
 }
@@ -39,7 +39,7 @@ impl Mongod {
     /// Starts one on a free port, alone in its replica set.
     pub async fn start() -> Self {
         let server = Self::launch(true).await;
-        initiate(server.port).await;
+        initiate(server.address).await;
         server
     }
 
@@ -48,8 +48,8 @@ impl Mongod {
     pub async fn pair() -> (Self, Self) {
         let (first, second) = (Self::launch(true).await, Self::launch(true).await);
         // Alone it need not wait for an election.
-        let admin = initiate(first.port).await;
-        let pair = config(&[first.port, second.port]);
+        let admin = initiate(first.address).await;
+        let pair = config(&[first.address, second.address]);
         patiently("the second server to follow the first", async {
             while admin.run_command(doc! { "replSetReconfig": pair.clone() }).await.is_err() {}
             loop {
@@ -75,17 +75,15 @@ impl Mongod {
 
     async fn launch(replicates: bool) -> Self {
         let folder = TempDir::new().expect("a folder for the test");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("bound").port();
-        drop(free);
-        let child = launch(&folder, port, replicates).await;
-        Self { folder, port, replicates, child }
+        let address = own_address();
+        let child = launch(&folder, address, replicates).await;
+        Self { folder, address, replicates, child }
     }
 
     /// Its address.
     pub fn address(&self) -> String {
         let set = if self.replicates { "?replicaSet=alone" } else { "" };
-        format!("mongodb://127.0.0.1:{}/{set}", self.port)
+        format!("mongodb://{}/{set}", self.address)
     }
 
     /// Its address as the driver takes it that is to see nothing but this proxy in front of it.
@@ -95,7 +93,7 @@ impl Mongod {
 
     /// A proxy in front of it.
     pub async fn proxy(&self) -> Proxy {
-        Proxy::to(&format!("127.0.0.1:{}", self.port)).await
+        Proxy::to(&self.address.to_string()).await
     }
 
     /// Sends SIGKILL and waits for the end.
@@ -106,7 +104,7 @@ impl Mongod {
 
     /// Starts it again on the same data, after [`Mongod::kill`].
     pub async fn start_again(&mut self) {
-        self.child = launch(&self.folder, self.port, self.replicates).await;
+        self.child = launch(&self.folder, self.address, self.replicates).await;
     }
 
     /// Sends any signal.
@@ -133,11 +131,12 @@ const CLOSE_IDLE_FILES: &str =
     "file_manager=(close_idle_time=10,close_scan_interval=5,close_handle_minimum=250)";
 
 /// Starts the process and waits until it takes connections.
-async fn launch(folder: &TempDir, port: u16, replicates: bool) -> Child {
+async fn launch(folder: &TempDir, address: SocketAddr, replicates: bool) -> Child {
     let mut child = Command::new(program().expect("asked before"))
         .arg("--dbpath")
         .arg(folder.path())
-        .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--nounixsocket"])
+        .args(["--bind_ip", &address.ip().to_string(), "--port", &address.port().to_string()])
+        .arg("--nounixsocket")
         .args(if replicates { &["--replSet", "alone", "--oplogSize", "64"][..] } else { &[] })
         .args([
             "--wiredTigerCacheSizeGB",
@@ -170,22 +169,22 @@ async fn launch(folder: &TempDir, port: u16, replicates: bool) -> Child {
 }
 
 /// Makes it the only member of its replica set; returns its database of commands.
-async fn initiate(port: u16) -> Database {
-    let address = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
-    let client = Client::with_uri_str(address).await.expect("an address");
+async fn initiate(address: SocketAddr) -> Database {
+    let uri = format!("mongodb://{address}/?directConnection=true");
+    let client = Client::with_uri_str(uri).await.expect("an address");
     let admin = client.database("admin");
-    let config = config(&[port]);
+    let config = config(&[address]);
     admin.run_command(doc! { "replSetInitiate": config }).await.expect("initiated");
     admin
 }
 
 /// Members of a replica set, of which only the first may ever write.
-fn config(ports: &[u16]) -> Document {
-    let members = (0..).zip(ports).map(|(id, port)| {
-        doc! { "_id": id, "host": format!("127.0.0.1:{port}"), "priority": i32::from(id == 0) }
+fn config(addresses: &[SocketAddr]) -> Document {
+    let members = (0..).zip(addresses).map(|(id, address)| {
+        doc! { "_id": id, "host": address.to_string(), "priority": i32::from(id == 0) }
     });
     // One that hears nothing of the other stays what it is for longer than any test.
     let settings = doc! { "electionTimeoutMillis": 600_000 };
-    let version = i32::try_from(ports.len()).expect("two at most");
+    let version = i32::try_from(addresses.len()).expect("two at most");
     doc! { "_id": "alone", "version": version, "members": members.collect::<Vec<_>>(), "settings": settings }
 }

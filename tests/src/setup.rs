@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use rand::RngExt as _;
 
-use crate::{Ended, FakeProvider, Gateway, mint, target};
+use crate::{Ended, FakeProvider, Gateway, mint, own_host, target};
 
 /// The model id under which [`Setup::with`] offers a fake provider.
 const FAKE: &str = "fake";
@@ -37,7 +37,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A gateway whose one model never answers: a loopback port of its choice, a random secret.
+    /// A gateway whose one model never answers: a loopback host of its own and a port of its choice, a random secret.
     pub fn new() -> Self {
         let secret: String =
             rand::rng().sample_iter(rand::distr::Alphanumeric).take(48).map(char::from).collect();
@@ -52,7 +52,8 @@ impl Setup {
         let cache = target().join("tests-compiled");
         fs::create_dir_all(&cache).expect("the target directory is ours");
         setup = setup.set("SLUICE_SANDBOX__CACHE_DIRECTORY", &cache.display().to_string());
-        setup = setup.set("SLUICE_SERVER__BIND", "127.0.0.1:0").set("JWT_SECRET", &secret);
+        let bind = format!("{}:0", own_host());
+        setup = setup.set("SLUICE_SERVER__BIND", &bind).set("JWT_SECRET", &secret);
         setup.provider(1, "nobody", NOWHERE)
     }
 

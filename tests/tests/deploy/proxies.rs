@@ -2,12 +2,11 @@
 
 use std::{
     fs,
-    net::TcpListener,
     process::{Child, Command, Stdio},
 };
 
 use serde_json::json;
-use sluice_tests::{FakeProvider, Gateway, Script, Setup, patiently};
+use sluice_tests::{FakeProvider, Gateway, Script, Setup, own_address, patiently};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -26,12 +25,6 @@ impl Drop for Front {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-/// An address of `host` that is free now. Gateways of other tests take any port of 127.0.0.1, so it is a loopback host of one's own.
-fn free(host: &str) -> String {
-    let listener = TcpListener::bind((host, 0)).expect("a free port");
-    listener.local_addr().expect("bound").to_string()
 }
 
 impl Front {
@@ -112,8 +105,6 @@ mod needs_nginx {
 
     use super::*;
 
-    const HOST: &str = "127.77.0.1";
-
     /// `nginx.conf` for a folder of its own; `plain` leaves TLS out and listens there.
     fn configuration(home: &TempDir, plain: Option<(&str, &str)>) -> String {
         let here = home.path().display();
@@ -127,7 +118,7 @@ mod needs_nginx {
             .replace("/etc/ssl/chat.example", &here.to_string());
         if let Some((address, upstream)) = plain {
             text = text
-                .replace("listen 80;", &format!("listen {};", free(HOST)))
+                .replace("listen 80;", &format!("listen {};", own_address()))
                 .replace("listen 443 ssl http2;", &format!("listen {address};"))
                 .replace("server 127.0.0.1:8080;", &format!("server {upstream};"));
             text = text
@@ -191,7 +182,7 @@ mod needs_nginx {
     async fn sockets_and_streams_go_through_it_and_no_token_is_logged() {
         let provider = storyteller().await;
         let gateway = behind(&provider).await;
-        let (home, address) = (TempDir::new().expect("a folder"), free(HOST));
+        let (home, address) = (TempDir::new().expect("a folder"), own_address().to_string());
         let text = configuration(&home, Some((&address, gateway.address())));
         let Some(mut nginx) = nginx(&home, &text) else { return };
         let front =
@@ -221,8 +212,6 @@ mod needs_caddy {
 
     use super::*;
 
-    const HOST: &str = "127.77.0.2";
-
     fn caddy(home: &TempDir, text: &str, command: &str) -> Option<Command> {
         let program = files::program("SLUICE_CADDY", "caddy", "caddy");
         let program = program.map_err(|why| not_run("the test behind Caddy", &why)).ok()?;
@@ -251,15 +240,15 @@ mod needs_caddy {
     async fn sockets_and_streams_go_through_it() {
         let provider = storyteller().await;
         let gateway = behind(&provider).await;
-        let (home, address) = (TempDir::new().expect("a folder"), free(HOST));
-        let port = address.rsplit(':').next().expect("a port");
-        let site = format!("{{\n\tadmin off\n}}\n\nhttp://chat.example:{port} {{\n\tbind {HOST}\n");
+        let (home, address) = (TempDir::new().expect("a folder"), own_address());
+        let (host, port) = (address.ip(), address.port());
+        let site = format!("{{\n\tadmin off\n}}\n\nhttp://chat.example:{port} {{\n\tbind {host}\n");
         let text = files::text("Caddyfile")
             .replace("chat.example {\n", &site)
             .replace("127.0.0.1:8080", gateway.address());
         // The head names the site as well; it is a comment.
         let Some(mut caddy) = caddy(&home, &text, "run") else { return };
-        let front = Front::start(address, home, &mut caddy).await;
+        let front = Front::start(address.to_string(), home, &mut caddy).await;
 
         it_goes_through(&front, &gateway, &provider).await;
     }
