@@ -25,10 +25,10 @@ pub(crate) use line::Line;
 
 /// How long a peer may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes the kernel may hold for a reader that does not read. Set on the listener, inherited by each socket, as the time above is.
-const SEND_BUFFER: usize = 64 * 1024;
 /// How long a peer may take nothing of what it is sent, or be gone without a word; the kernel ends the connection then.
 const UNTAKEN: Duration = Duration::from_secs(20);
+/// Bytes the kernel may hold for a reader that does not read. Set on the listener, inherited by each socket, as the time above is.
+const SEND_BUFFER: usize = 64 * 1024;
 /// Sockets that speak plain HTTP at a time: requests, probes, pages, and those on their way to a chat.
 const PLAIN_SOCKETS: usize = 1_024;
 /// Of these, how many one party may have that is no proxy of ours: nobody keeps everybody else out alone.
@@ -146,6 +146,8 @@ struct Guest {
 impl Crowd {
     /// Lets one more in, unless this party has all that it may.
     fn enter(self: &Arc<Self>, address: IpAddr, is_ours: impl Fn(IpAddr) -> bool) -> Option<Guest> {
+        // Where both families are listened to, one of IPv4 comes as one of IPv6.
+        let address = address.to_canonical();
         let party = (!address.is_loopback() && !is_ours(address)).then(|| Block::of(address));
         if let Some(party) = party {
             let mut count = self.0.entry(party).or_default();
@@ -175,14 +177,18 @@ mod tests {
     #[test]
     fn one_party_has_half_of_the_places_at_most_and_a_proxy_all() {
         let crowd = Arc::new(Crowd::default());
-        let [stranger, proxy, other]: [IpAddr; 3] =
-            ["192.0.2.1", "198.51.100.7", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let [stranger, proxy, other, mapped]: [IpAddr; 4] =
+            ["192.0.2.1", "198.51.100.7", "192.0.2.2", "::ffff:198.51.100.7"]
+                .map(|address| address.parse().unwrap());
         let enter = |address| crowd.enter(address, |address| address == proxy);
 
         let mut inside: Vec<_> = std::iter::from_fn(|| enter(stranger)).collect();
         assert_eq!(inside.len(), OF_ONE_PARTY);
         assert!(enter(other).is_some());
-        assert_eq!((0..PLAIN_SOCKETS).filter(|_| enter(proxy).is_some()).count(), PLAIN_SOCKETS);
+        for address in [proxy, mapped] {
+            let entered = (0..PLAIN_SOCKETS).filter(|_| enter(address).is_some()).count();
+            assert_eq!(entered, PLAIN_SOCKETS, "{address}");
+        }
 
         inside.pop();
         assert!(enter(stranger).is_some(), "a place is free again");

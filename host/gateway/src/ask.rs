@@ -316,18 +316,12 @@ impl Call {
     fn heard(&mut self, advance: Advance) -> Advance {
         let mut before = std::mem::take(&mut self.unshown);
         match advance {
-            Advance::Said(events) => {
-                before.extend(events);
-                self.question.tab.note(|tally| tally.hear(&before));
-                Advance::Said(before)
-            }
-            Advance::Ended(reason) if !before.is_empty() => {
-                self.ended = Some(Ok(reason));
-                self.question.tab.note(|tally| tally.hear(&before));
-                Advance::Said(before)
-            }
-            advance @ (Advance::Ended(_) | Advance::Turned(_)) => advance,
+            Advance::Said(events) => before.extend(events),
+            Advance::Ended(reason) if !before.is_empty() => self.ended = Some(Ok(reason)),
+            advance @ (Advance::Ended(_) | Advance::Turned(_)) => return advance,
         }
+        self.question.tab.note(|tally| tally.hear(&before));
+        Advance::Said(before)
     }
 
     /// Asks the next one from here on.

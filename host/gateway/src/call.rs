@@ -125,9 +125,6 @@ pub(crate) fn begin(gateway: &Gateway, order: Order) -> UnderWay {
         // The exchange is over before it is accounted for.
         let ended = call.listen(&mut asking).await;
         asking.hang_up().await;
-        if let Ended::Heard(Err(AskError::Unfiltered(denied))) = &ended {
-            policies.record_unfiltered(denied, &subject).await;
-        }
         let spent = call.account.is_spent();
         let outcome = call.close(ended, &ledger).await;
         let subject = Subject { now: clock::now(), ..subject };

@@ -248,8 +248,7 @@ impl Gateway {
     fn hooks(&self) -> Vec<(String, Hook)> {
         let chain = self.means.policies.chain();
         let hooks = |link: &Arc<Link>| {
-            let asked = Hook::ALL.into_iter().filter(|hook| link.policy().has(*hook));
-            asked.map(|hook| (link.name().to_owned(), hook)).collect::<Vec<_>>()
+            link.policy().hooks().map(|hook| (link.name().to_owned(), hook)).collect::<Vec<_>>()
         };
         chain.links().iter().flat_map(hooks).collect()
     }

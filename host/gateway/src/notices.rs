@@ -59,9 +59,9 @@ impl Events {
 }
 
 impl Notices {
-    /// Names of those who may be told.
+    /// What figures call those who may be told.
     pub(crate) fn channels(&self) -> impl Iterator<Item = &str> {
-        self.channels.keys().map(String::as_str)
+        self.channels.keys().map(|channel| way(channel))
     }
 
     /// A place to hand in, with these to be told. A channel that an event names and that is not there is left out.

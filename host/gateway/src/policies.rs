@@ -210,7 +210,7 @@ impl Policies {
     }
 
     /// Puts on record that an answer ended because a filter could not judge it.
-    pub(crate) async fn record_unfiltered(&self, denied: &Denied, subject: &Subject) {
+    async fn record_unfiltered(&self, denied: &Denied, subject: &Subject) {
         let chain = self.chain();
         let Some(link) = chain.links().iter().find(|link| link.name() == denied.policy) else {
             return;

@@ -169,7 +169,7 @@ impl Answer {
         self.spent.calls += 1;
         self.note(&live);
         let guest = live.store.data();
-        let output = called.map_err(|error| CallError::new(guest, error))?;
+        let output = called.map_err(|error| guest.failed(error))?;
         if output.events.len() > most_events {
             return Err(guest.blamed(CallError::TooMuchOutput));
         }

@@ -55,12 +55,8 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Tells what wasmtime's error means, with what the store saw meanwhile, and counts it.
+    /// Tells what wasmtime's error means, with what the store saw meanwhile.
     pub(crate) fn new(guest: &Guest, error: wasmtime::Error) -> Self {
-        guest.blamed(Self::told(guest, error))
-    }
-
-    fn told(guest: &Guest, error: wasmtime::Error) -> Self {
         if error.is::<PoolConcurrencyLimitError>() {
             return Self::Busy;
         }

@@ -35,7 +35,7 @@ impl Fresh {
     /// What a call into it gave; the store knows why, if nothing.
     pub(crate) fn settle<T>(&mut self, called: wasmtime::Result<T>) -> Result<T, CallError> {
         self.store.data_mut().rest();
-        called.map_err(|error| CallError::new(self.store.data(), error))
+        called.map_err(|error| self.store.data().failed(error))
     }
 }
 
@@ -58,7 +58,7 @@ impl<P> Checked<P> {
         begin(&mut store, self.limits.configure);
         let instance = match instances.instance.instantiate_async(&mut store).await {
             Ok(instance) => instance,
-            Err(error) => return Err(CallError::new(store.data(), error)),
+            Err(error) => return Err(store.data().failed(error)),
         };
         let mut fresh = Fresh { store, instance };
         let guest = instances.lifecycle.load(&mut fresh.store, &fresh.instance);

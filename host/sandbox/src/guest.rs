@@ -68,6 +68,11 @@ impl Guest {
         self.called = Some(Instant::now());
     }
 
+    /// Tells how a call failed, and counts it.
+    pub(crate) fn failed(&self, error: wasmtime::Error) -> CallError {
+        self.blamed(CallError::new(self, error))
+    }
+
     /// Counts a call that failed.
     pub(crate) fn blamed(&self, error: CallError) -> CallError {
         self.meter.failed(&error);

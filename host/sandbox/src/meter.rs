@@ -34,8 +34,18 @@ pub struct Failed {
 impl Failed {
     /// However they failed.
     pub fn all(self) -> u64 {
+        self.each().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Each way by its name.
+    pub fn each(self) -> [(&'static str, u64); 4] {
         let Self { timed_out, out_of_memory, trapped, broke } = self;
-        timed_out + out_of_memory + trapped + broke
+        [
+            ("timed_out", timed_out),
+            ("out_of_memory", out_of_memory),
+            ("trapped", trapped),
+            ("broke", broke),
+        ]
     }
 }
 

@@ -117,6 +117,11 @@ impl Policy {
         self.checked.origin
     }
 
+    /// The hooks it has.
+    pub fn hooks(&self) -> impl Iterator<Item = Hook> {
+        Hook::ALL.into_iter().filter(|hook| self.has(*hook))
+    }
+
     /// Whether it has that hook. A policy is never run for one that it lacks.
     pub fn has(&self, hook: Hook) -> bool {
         let pre = &self.checked.pre;

@@ -209,19 +209,19 @@ impl Checked<ProviderPre> {
 
         let plugin = match self.pre.plugin.instantiate_async(&mut store).await {
             Ok(plugin) => plugin,
-            Err(error) => return Err(CallError::new(store.data(), error)),
+            Err(error) => return Err(store.data().failed(error)),
         };
         let context = self.context(now, seed);
         match plugin.sluice_plugin_lifecycle().call_configure(&mut store, &context).await {
             Ok(configured) => {
                 configured.map_err(refused)?;
             }
-            Err(error) => return Err(CallError::new(store.data(), error)),
+            Err(error) => return Err(store.data().failed(error)),
         }
         let guest = plugin.sluice_plugin_provider().answer();
         let answer = match guest.call_constructor(&mut store).await {
             Ok(answer) => answer,
-            Err(error) => return Err(CallError::new(store.data(), error)),
+            Err(error) => return Err(store.data().failed(error)),
         };
         store.data_mut().rest();
         Ok(Live { store, plugin, answer, _place: place })

@@ -66,16 +66,15 @@ pub(crate) fn run(asked: &Asked) -> ExitCode {
     let looked = block_on(async {
         let is_there = checkup::health(&visitor, &mut report).await;
         if is_there && !asked.health {
-            checkup::readiness(&visitor, &mut report).await;
+            report(checkup::readiness(&visitor).await);
             checkup::client(&visitor, token.is_some(), asked.model.as_deref(), &mut report).await;
         }
     });
     match (looked, worst) {
         (Err(exit), _) => exit,
         // Of another version, or with another clock, it lives all the same.
-        (Ok(()), Outcome::Worrying) if asked.health => ExitCode::SUCCESS,
-        (Ok(()), Outcome::Fine | Outcome::NotAsked) => ExitCode::SUCCESS,
-        (Ok(()), Outcome::Worrying) => Exit::Worrying.into(),
+        (Ok(()), Outcome::Worrying) if !asked.health => Exit::Worrying.into(),
+        (Ok(()), Outcome::Fine | Outcome::NotAsked | Outcome::Worrying) => ExitCode::SUCCESS,
         (Ok(()), Outcome::Failed) => Exit::Unavailable.into(),
     }
 }

@@ -136,8 +136,7 @@ fn kind(plugin: &Plugin) -> String {
         Plugin::Provider(_) => "provider".to_owned(),
         Plugin::Notifier(_) => "notifier".to_owned(),
         Plugin::Policy(policy) => {
-            let hooks = Hook::ALL.into_iter().filter(|hook| policy.has(*hook));
-            let hooks: Vec<&str> = hooks.map(Hook::as_str).collect();
+            let hooks: Vec<&str> = policy.hooks().map(Hook::as_str).collect();
             format!("policy of {}", hooks.join(", "))
         }
     }

@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use sluice_sandbox::{Failed, Used};
+use sluice_sandbox::Used;
 
 use super::label::{Broken, Named};
 
@@ -60,14 +60,7 @@ impl Guests {
             self.seconds.get_or_create(&plugin).inner().store(seconds, Ordering::Relaxed);
             let peak = i64::try_from(peak_memory_bytes).unwrap_or(i64::MAX);
             self.peak_memory.get_or_create(&plugin).set(peak);
-            let Failed { timed_out, out_of_memory, trapped, broke } = failed;
-            let failures = [
-                ("timed_out", timed_out),
-                ("out_of_memory", out_of_memory),
-                ("trapped", trapped),
-                ("broke", broke),
-            ];
-            for (outcome, count) in failures {
+            for (outcome, count) in failed.each() {
                 let broken = Broken { plugin: id.clone(), outcome };
                 self.failures.get_or_create(&broken).inner().store(count, Ordering::Relaxed);
             }

@@ -106,7 +106,7 @@ impl Filtering {
             if self.stages.is_none() {
                 match self.open().await {
                     Ok(stages) => self.stages = Some(stages),
-                    Err(denied) => self.stop(denied),
+                    Err(denied) => self.stop(denied).await,
                 }
                 continue;
             }
@@ -134,7 +134,7 @@ impl Filtering {
                         }
                         Err(denied) => {
                             self.pass_on(rest);
-                            self.stop(denied);
+                            self.stop(denied).await;
                         }
                     }
                     self.finish().await;
@@ -162,11 +162,12 @@ impl Filtering {
     }
 
     /// Ends the answer here. What was held back is never shown; the provider is hung up on.
-    fn stop(&mut self, denied: Denied) {
+    async fn stop(&mut self, denied: Denied) {
         self.asking = None;
         // From here on nothing is filtered: there is nothing but our own words.
         self.stages.get_or_insert_default();
         if denied.unjudged {
+            self.policies.record_unfiltered(&denied, &self.subject).await;
             return self.ready.push_back(Heard::Ended(Err(AskError::Unfiltered(denied))));
         }
         let Denied { policy, code, text, .. } = denied;
@@ -182,7 +183,7 @@ impl Filtering {
         for event in together(events) {
             if let Err(denied) = self.filter(event, &mut passed).await {
                 self.pass_on(passed);
-                self.stop(denied);
+                self.stop(denied).await;
                 return self.finish().await;
             }
         }

@@ -88,11 +88,7 @@ fn skew(health: &Value, here_ms: u64) -> Finding {
 }
 
 /// Whether it can store and answer.
-pub(super) async fn readiness(visitor: &Visitor, report: &mut impl FnMut(Finding)) {
-    report(asked_for_readiness(visitor).await);
-}
-
-async fn asked_for_readiness(visitor: &Visitor) -> Finding {
+pub(super) async fn readiness(visitor: &Visitor) -> Finding {
     let asked = Instant::now();
     let ready = match visitor.get("/readyz").await {
         Ok(ready) => ready,

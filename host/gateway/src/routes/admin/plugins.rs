@@ -124,9 +124,8 @@ async fn list(State(gateway): State<Shared>, _: Operator) -> Json<List> {
             let found = links.find(|(link, _)| link.name() == id);
             let open = found.is_some_and(|(link, _)| link.passes_failures());
             let down = found.is_some_and(|(link, _)| link.state() == Asked::Down);
-            let hooks = Hook::ALL.into_iter().filter(|hook| policy.has(*hook));
             Kind::Policy {
-                hooks: hooks.map(Hook::as_str).collect(),
+                hooks: policy.hooks().map(Hook::as_str).collect(),
                 place: found.map(|(_, place)| place),
                 on_failure: if open { "open" } else { "closed" },
                 state: if down { "down" } else { "asked" },

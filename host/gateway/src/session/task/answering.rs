@@ -21,7 +21,7 @@ use tokio::time::Instant as Deadline;
 
 use super::Session;
 use super::screening::Screened;
-use crate::ask::{self, AskError, Heard, Tab};
+use crate::ask::{self, Heard, Tab};
 use crate::catalog::Route;
 use crate::policies::{Ticket, filtered};
 use crate::session::Means;
@@ -208,9 +208,6 @@ impl Session {
             }
             Heard::Ended(ended) => {
                 self.asking = None;
-                if let Err(AskError::Unfiltered(denied)) = &ended {
-                    self.means.policies.record_unfiltered(denied, &self.subject()).await;
-                }
                 Input::Ended(match ended {
                     Ok(reason) => Outcome { ending: Ending::from(&reason), failure: None },
                     Err(error) => {
@@ -314,8 +311,9 @@ impl Session {
         let Some((answer, ended)) = self.unfinished.take() else { return true };
         // An operator who came meanwhile raised it.
         let answer = Answer { fence: self.fence(), ..answer };
-        let Err(error) = self.means.archive.finish(answer.clone(), ended).await else {
-            return true;
+        let error = match self.means.archive.finish(answer.clone(), ended).await {
+            Ok(()) | Err(ChangeError::Gone) => return true,
+            Err(error) => error,
         };
         tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not store an answer late");
         match error {
