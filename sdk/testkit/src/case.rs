@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -82,12 +82,7 @@ impl Case {
     /// Reads the case in this folder.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, CaseError> {
         let folder = folder.as_ref().to_owned();
-        let path = folder.join("case.toml");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| CaseError::File { path: path.clone(), source })?;
-        let described = toml_edit::de::from_str(&text)
-            .map_err(|source| CaseError::Description { path, source })?;
-        let Description { about, now_ms, breaks, settings, chat } = described;
+        let Description { about, now_ms, breaks, settings, chat } = described(&folder)?;
         let mut recordings = recordings(&folder)?;
         if let Some(last) = recordings.last_mut() {
             last.breaks = breaks;
@@ -103,12 +98,7 @@ impl Case {
             #[serde(default)]
             settings: Value,
         }
-        let path = folder.as_ref().join("case.toml");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| CaseError::File { path: path.clone(), source })?;
-        let described: Settings = toml_edit::de::from_str(&text)
-            .map_err(|source| CaseError::Description { path, source })?;
-        Ok(described.settings)
+        described::<Settings>(folder.as_ref()).map(|described| described.settings)
     }
 
     /// Every folder in `cases` that holds a case, by name.
@@ -125,6 +115,14 @@ impl Case {
         folders.sort();
         Ok(folders)
     }
+}
+
+/// What the file `case.toml` says.
+pub(crate) fn described<T: DeserializeOwned>(folder: &Path) -> Result<T, CaseError> {
+    let path = folder.join("case.toml");
+    let text = fs::read_to_string(&path)
+        .map_err(|source| CaseError::File { path: path.clone(), source })?;
+    toml_edit::de::from_str(&text).map_err(|source| CaseError::Description { path, source })
 }
 
 /// `exchange-1.http`, `exchange-2.http` … as far as they go.

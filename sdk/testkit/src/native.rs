@@ -75,15 +75,28 @@ pub fn assert_case<P: Plugin>(folder: impl AsRef<Path>) {
 
 /// Checks every case in this folder of cases and panics with all that is wrong, or if there is none. Like [`assert_case`] otherwise.
 #[track_caller]
-pub fn assert_cases<P: Plugin + 'static>(cases: impl AsRef<Path>) {
-    let folders = Case::folders(&cases).unwrap_or_default();
+pub fn assert_cases<P: Plugin>(cases: impl AsRef<Path>) {
+    assert_each(cases.as_ref(), checked::<P>);
+}
+
+fn checked<P: Plugin>(folder: &Path) -> Result<(), String> {
+    let checked = Case::load(folder)
+        .map_err(CheckError::from)
+        .and_then(|case| check(&Native::<P>::default(), &case, wants_update()));
+    told(folder, checked)
+}
+
+/// Panics with what `check` says of the folders in `cases`, each of which it looks at, or if there is none.
+#[track_caller]
+pub(crate) fn assert_each(cases: &Path, check: fn(&Path) -> Result<(), String>) {
+    let folders = Case::folders(cases).unwrap_or_default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = folders.len().div_ceil(threads).max(1);
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let shares: Vec<_> = folders
             .chunks(share)
             .map(|folders| {
-                let check = |folder: &PathBuf| checked::<P>(folder).err();
+                let check = |folder: &PathBuf| check(folder).err();
                 scope.spawn(move || folders.iter().filter_map(check).collect::<Vec<String>>())
             })
             .collect();
@@ -98,11 +111,8 @@ pub fn assert_cases<P: Plugin + 'static>(cases: impl AsRef<Path>) {
     );
 }
 
-/// What is wrong with the case, with all its causes.
-fn checked<P: Plugin>(folder: &Path) -> Result<(), String> {
-    let checked = Case::load(folder)
-        .map_err(CheckError::from)
-        .and_then(|case| check(&Native::<P>::default(), &case, wants_update()));
+/// What is wrong with the case in this folder, with all its causes.
+pub(crate) fn told<E: Error>(folder: &Path, checked: Result<(), E>) -> Result<(), String> {
     checked.map_err(|error| format!("case {}: {}", folder.display(), chain(&error)))
 }
 
@@ -112,7 +122,7 @@ pub(crate) fn wants_update() -> bool {
 }
 
 /// An error with all its causes.
-pub(crate) fn chain(error: &dyn Error) -> String {
+fn chain(error: &dyn Error) -> String {
     let mut chain = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

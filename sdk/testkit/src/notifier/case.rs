@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    case::{CaseError, recordings},
+    case::{CaseError, described, recordings},
     recording::Recording,
     subject::Circumstances,
 };
@@ -107,12 +106,7 @@ impl NotifierCase {
     /// Reads the case in this folder.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, CaseError> {
         let folder = folder.as_ref().to_owned();
-        let path = folder.join("case.toml");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| CaseError::File { path: path.clone(), source })?;
-        let described = toml_edit::de::from_str(&text)
-            .map_err(|source| CaseError::Description { path, source })?;
-        let Description { about, now_ms, settings, notice } = described;
+        let Description { about, now_ms, settings, notice } = described(&folder)?;
         let answers = recordings(&folder)?;
         let circumstances = Circumstances { settings, now_ms, seed: 0 };
         Ok(Self { folder, about, circumstances, notice, answers })

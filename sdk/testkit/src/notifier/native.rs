@@ -7,7 +7,6 @@ use sluice_sdk::{self as sdk, Context, Notifier};
 use super::case::{News, NotifierCase, Severity};
 use super::check::{NotifierCheckError, Telling, check_notifier};
 use crate::{
-    case::Case,
     event::Failure,
     native::{self, said},
     policy::Stopped,
@@ -79,21 +78,12 @@ pub fn assert_notifier_case<N: Notifier>(folder: impl AsRef<Path>) {
 /// [`assert_notifier_case`] otherwise.
 #[track_caller]
 pub fn assert_notifier_cases<N: Notifier>(cases: impl AsRef<Path>) {
-    let folders = Case::folders(&cases).unwrap_or_default();
-    let wrong: Vec<String> =
-        folders.iter().filter_map(|folder| checked::<N>(folder).err()).collect();
-    assert!(
-        !folders.is_empty() && wrong.is_empty(),
-        "{} of {} cases:\n{}",
-        wrong.len(),
-        folders.len(),
-        wrong.join("\n")
-    );
+    native::assert_each(cases.as_ref(), checked::<N>);
 }
 
 fn checked<N: Notifier>(folder: &Path) -> Result<(), String> {
     let checked = NotifierCase::load(folder).map_err(NotifierCheckError::from).and_then(|case| {
         check_notifier(&NativeNotifier::<N>::default(), &case, native::wants_update())
     });
-    checked.map_err(|error| format!("case {}: {}", folder.display(), native::chain(&error)))
+    native::told(folder, checked)
 }

@@ -2,14 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{case::CaseError, chat::Chat, event::Usage, subject::Circumstances};
+use crate::{
+    case::{CaseError, described},
+    chat::Chat,
+    event::Usage,
+    subject::Circumstances,
+};
 
 /// One case of a policy. Each table of `case.toml` asks one hook, in the order that a message meets them.
 ///
@@ -186,11 +190,6 @@ impl PolicyCase {
     /// Reads the case in this folder.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, CaseError> {
         let folder = folder.as_ref().to_owned();
-        let path = folder.join("case.toml");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| CaseError::File { path: path.clone(), source })?;
-        let described = toml_edit::de::from_str(&text)
-            .map_err(|source| CaseError::Description { path: path.clone(), source })?;
         let Description {
             about,
             now_ms,
@@ -201,7 +200,7 @@ impl PolicyCase {
             output,
             action,
             outcome,
-        } = described;
+        } = described(&folder)?;
         let chat = chat
             .map(|mut chat| {
                 let model = subject.model.as_deref().unwrap_or_default();
@@ -209,7 +208,7 @@ impl PolicyCase {
                 serde_json::from_value(Value::Object(chat))
             })
             .transpose()
-            .map_err(|source| CaseError::Chat { path, source })?;
+            .map_err(|source| CaseError::Chat { path: folder.join("case.toml"), source })?;
         let circumstances = Circumstances { settings, now_ms, seed: 0 };
         Ok(Self { folder, about, circumstances, subject, connect, chat, output, action, outcome })
     }

@@ -11,7 +11,7 @@ use super::case::PolicyCase;
 use super::check::{PolicyCheckError, check_policy};
 use super::judging::{Channel, Filtering, Judged, Judging, Stopped};
 use super::said::{Decision, Effect, MessageDecision, UsageDecision};
-use crate::{case::Case, native};
+use crate::native;
 
 /// A policy, natively.
 #[derive(Debug)]
@@ -102,21 +102,12 @@ pub fn assert_policy_case<P: Judge>(folder: impl AsRef<Path>) {
 /// otherwise.
 #[track_caller]
 pub fn assert_policy_cases<P: Judge>(cases: impl AsRef<Path>) {
-    let folders = Case::folders(&cases).unwrap_or_default();
-    let wrong: Vec<String> =
-        folders.iter().filter_map(|folder| checked::<P>(folder).err()).collect();
-    assert!(
-        !folders.is_empty() && wrong.is_empty(),
-        "{} of {} cases:\n{}",
-        wrong.len(),
-        folders.len(),
-        wrong.join("\n")
-    );
+    native::assert_each(cases.as_ref(), checked::<P>);
 }
 
 fn checked<P: Judge>(folder: &Path) -> Result<(), String> {
     let checked = PolicyCase::load(folder).map_err(PolicyCheckError::from).and_then(|case| {
         check_policy(&NativePolicy::<P>::default(), &case, native::wants_update())
     });
-    checked.map_err(|error| format!("case {}: {}", folder.display(), native::chain(&error)))
+    native::told(folder, checked)
 }
