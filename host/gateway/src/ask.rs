@@ -3,6 +3,7 @@
 //! Starts the plugin's answer, performs the exchanges it describes, feeds it what comes back and hands out what it says. Dropping
 //! the stream is cancelling: plugin instance and upstream connection go with it. No storage, no clients.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::clock;
 use crate::credentials::Choice;
 use crate::metrics::Answers;
 use crate::notices::{Notices, Telling};
-use crate::policies::Denied;
+use crate::policies::{Denied, Rehearing};
 
 mod attempts;
 mod deadline;
@@ -59,8 +60,10 @@ pub(crate) struct Patience {
 pub(crate) struct Question {
     /// Who is asked.
     pub(crate) route: Arc<Route>,
-    /// Who is asked instead, in this order, when that fails before anybody was shown anything.
-    pub(crate) others: Vec<Arc<Route>>,
+    /// Who is asked instead, in this order, when that fails before anybody was shown anything, and the policies let it.
+    pub(crate) others: VecDeque<Arc<Route>>,
+    /// What the policies judge when another model is to be asked. None if there is nobody who would.
+    pub(crate) rehearing: Option<Rehearing>,
     /// What.
     pub(crate) request: ChatRequest,
     /// Bytes that the request refers to; plugins never see them.
@@ -143,7 +146,7 @@ pub(crate) fn ask(
     let meter = answers.begin(question.route.provider.name());
     let credential = Choice::of(&question.route.credentials, Instant::now());
     let call = Call {
-        attempts: Attempts::first(question.others.len()),
+        attempts: Attempts::first(),
         question,
         credential,
         partings,
@@ -215,8 +218,9 @@ impl Call {
         if !self.spoke
             && matches!(self.state, State::Unasked)
             && let Some(because) = self.passed_over()
+            && let Some(other) = self.other().await
         {
-            return Ok(self.turn(because));
+            return Ok(self.turn(other, because));
         }
         loop {
             let error = match self.advance().await {
@@ -255,41 +259,52 @@ impl Call {
             }
             let remedy = if down { Remedy::OtherWay } else { Remedy::against(&error) };
             let next = self.attempts.after(remedy, rand::random());
-            if next == Next::GiveUp && !self.unshown.is_empty() {
-                // Its ids lead to what became of it at the upstream, and what it told of the cost is due.
-                self.ended = Some(Err(error));
-                return Ok(self.heard(Advance::Said(Vec::new())));
-            }
-            self.unshown.clear();
+            let other = if next == Next::OtherWay { self.other().await } else { None };
             let model = &self.question.route.id;
-            match next {
-                Next::GiveUp => return Err(error),
-                Next::OtherWay => {
-                    tracing::warn!(%model, error = &error as &dyn Error, "asking another model instead");
-                    return Ok(self.turn(error.kind()));
-                }
-                Next::Again(wait) => {
+            match (next, other) {
+                (Next::Again(wait), _) => {
                     tracing::debug!(%model, ?wait, error = &error as &dyn Error, "trying again");
                     drop(error);
+                    self.unshown.clear();
                     self.answers.tried_again(self.question.route.provider.name());
                     (self.state, self.exchanges) = (State::Unasked, 0);
                     tokio::time::sleep(wait).await;
+                }
+                (_, Some(other)) => {
+                    tracing::warn!(%model, error = &error as &dyn Error, "asking another model instead");
+                    self.unshown.clear();
+                    return Ok(self.turn(other, error.kind()));
+                }
+                (_, None) if self.unshown.is_empty() => return Err(error),
+                (_, None) => {
+                    // Its ids lead to what became of it at the upstream, and what it told of the cost is due.
+                    self.ended = Some(Err(error));
+                    return Ok(self.heard(Advance::Said(Vec::new())));
                 }
             }
         }
     }
 
-    /// Why the way is not worth a try, if it is not. The last one always is.
-    fn passed_over(&mut self) -> Option<ErrorKind> {
+    /// Why the way is not worth a try while there is another, if it is not.
+    fn passed_over(&self) -> Option<ErrorKind> {
         let (route, now) = (&self.question.route, Instant::now());
-        let because = if route.credentials.all_rest(now) {
-            ErrorKind::QuotaExhausted
-        } else if !route.breaker.admits(now) {
-            ErrorKind::Overloaded
-        } else {
-            return None;
-        };
-        (self.attempts.after(Remedy::OtherWay, 0.0) == Next::OtherWay).then_some(because)
+        if route.credentials.all_rest(now) {
+            return Some(ErrorKind::QuotaExhausted);
+        }
+        (!route.breaker.admits(now)).then_some(ErrorKind::Overloaded)
+    }
+
+    /// The next one to ask, by a request as the policies want it there. A model that they keep it from is left out.
+    async fn other(&mut self) -> Option<Arc<Route>> {
+        let Question { others, rehearing, request, .. } = &mut self.question;
+        while let Some(other) = others.pop_front() {
+            let Some(rehearing) = rehearing else { return Some(other) };
+            if rehearing.suit(&other.id, request).await {
+                return Some(other);
+            }
+            others.retain(|way| way.id != other.id);
+        }
+        None
     }
 
     /// Takes another key of the same way, if it is the key that was refused and there is another.
@@ -324,13 +339,11 @@ impl Call {
         Advance::Said(before)
     }
 
-    /// Asks the next one from here on.
-    fn turn(&mut self, because: ErrorKind) -> Advance {
-        let Question { route, others, request, blobs: _, tab: _ } = &mut self.question;
+    /// Asks another one from here on.
+    fn turn(&mut self, other: Arc<Route>, because: ErrorKind) -> Advance {
+        let Question { route, request, .. } = &mut self.question;
         self.answers.turned(route.provider.name(), because);
-        if !others.is_empty() {
-            *route = others.remove(0);
-        }
+        *route = other;
         request.model.clone_from(&route.upstream_model);
         // A conversation that one vendor keeps is none of another's.
         for message in &mut request.messages {
@@ -339,6 +352,7 @@ impl Call {
         let limits = request.max_output_tokens.into_iter().chain(route.max_output_tokens);
         request.max_output_tokens = limits.min();
         self.credential = Choice::of(&route.credentials, Instant::now());
+        self.attempts = Attempts::first();
         (self.state, self.exchanges) = (State::Unasked, 0);
         Advance::Turned(Arc::clone(route))
     }

@@ -126,8 +126,9 @@ pub(crate) fn begin(gateway: &Gateway, order: Order) -> UnderWay {
         let ended = call.listen(&mut asking).await;
         asking.hang_up().await;
         let spent = call.account.is_spent();
+        let model = Some(call.account.route.id.to_string());
         let outcome = call.close(ended, &ledger).await;
-        let subject = Subject { now: clock::now(), ..subject };
+        let subject = Subject { now: clock::now(), model, ..subject };
         let ticket = policies.if_spent(ticket, spent).await;
         policies.settle(subject, &outcome, ticket).await;
         drop(room);

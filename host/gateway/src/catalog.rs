@@ -1,5 +1,6 @@
 //! The models on offer, each with the plugin and the upstream that answer for it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sluice_chat::bill::Price;
@@ -105,7 +106,7 @@ impl Catalog {
         route: &Arc<Route>,
         roles: &[String],
         conversation: &str,
-    ) -> (Arc<Route>, Vec<Arc<Route>>) {
+    ) -> (Arc<Route>, VecDeque<Arc<Route>>) {
         let named = route.fallback.iter().filter_map(|id| self.find(Some(id), roles));
         let mut ways =
             std::iter::once(route).chain(named).flat_map(|model| model.spread(conversation));

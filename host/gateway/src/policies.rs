@@ -24,7 +24,7 @@ use sluice_sandbox::Hook;
 
 pub(crate) use self::filtering::{Filtered, filtered};
 pub(crate) use self::link::{Link, State};
-pub(crate) use self::message::{Judged, Proposal};
+pub(crate) use self::message::{Judged, Proposal, Rehearing};
 pub(crate) use self::reserving::Ticket;
 pub(crate) use self::sweeping::sweep;
 use crate::metrics::{Judging, Verdict};

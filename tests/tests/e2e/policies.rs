@@ -4,6 +4,7 @@ mod budget;
 mod chain;
 mod filter;
 mod guard;
+mod instead;
 mod operators;
 
 use serde_json::{Value, json};

@@ -85,7 +85,7 @@ impl Passages {
 
     /// Tries until it worked, or another try would not help.
     async fn until_it_stands(&self, request: &EmbeddingRequest) -> Result<Embedded, AskError> {
-        let (route, mut attempts) = (&self.route, Attempts::first(0));
+        let (route, mut attempts) = (&self.route, Attempts::first());
         let mut credential = Choice::of(&route.credentials, Instant::now());
         loop {
             let began = route.breaker.begin();

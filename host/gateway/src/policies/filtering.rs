@@ -116,7 +116,10 @@ impl Filtering {
                 heard = self.asking.as_mut()?.next() => heard?,
             };
             match heard {
-                Heard::Turned(_) => return Some(heard),
+                Heard::Turned(route) => {
+                    self.turn(route.id.to_string()).await;
+                    return Some(Heard::Turned(route));
+                }
                 Heard::Said(events) => self.hear(events).await,
                 // What is held back was about to become something that nobody has seen the end of: it goes unsaid.
                 Heard::Ended(failed @ Err(_)) => {
@@ -140,6 +143,15 @@ impl Filtering {
                     self.finish().await;
                 }
             }
+        }
+    }
+
+    /// Another model is heard from here on: its words go through filters that know of it. Of the first nobody heard any.
+    async fn turn(&mut self, model: String) {
+        if self.subject.model.as_ref() != Some(&model) {
+            self.finish().await;
+            self.stages = None;
+            self.subject.model = Some(model);
         }
     }
 

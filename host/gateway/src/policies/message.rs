@@ -1,5 +1,7 @@
-//! Judging a message: what the policies allow, what they make of it, and what they take for it.
+//! Judging a message: what the policies allow, what they make of it, and what they take for it; and what they make of it once more
+//! when another model is to answer.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use sluice_chat::id::ModelId;
@@ -9,12 +11,13 @@ use sluice_sandbox::Hook;
 
 use super::reserving::{Claimed, Ticket};
 use super::{Denied, Link, Policies};
+use crate::clock;
 
 /// Most bytes that a policy may put in place of a message, beyond the message's own.
 const MOST_ADDED: usize = 64 * 1_024;
 
 /// A message that somebody wants to send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Proposal {
     /// Who, where and when.
     pub(crate) subject: Subject,
@@ -35,6 +38,28 @@ pub(crate) struct Judged {
     pub(crate) prepended: usize,
     /// What was reserved for it.
     pub(crate) ticket: Option<Ticket>,
+    /// What it was before, if anybody judged it.
+    pub(crate) rehearing: Option<Rehearing>,
+}
+
+/// A message as it was before it was judged for one model: kept in case another is to answer it.
+#[derive(Debug)]
+pub(crate) struct Rehearing {
+    policies: Arc<Policies>,
+    /// Its model is the one that it was judged for last.
+    proposal: Proposal,
+    /// How many messages in front of it the policies put there then.
+    prepended: usize,
+}
+
+/// What is to become of a message, before anything is taken for it.
+struct Weighed {
+    /// As the policies changed it.
+    proposal: Proposal,
+    /// How many messages in front of it they put there.
+    prepended: usize,
+    /// What they want reserved.
+    wanted: Vec<(Arc<Link>, Reservation)>,
 }
 
 impl Judged {
@@ -75,55 +100,101 @@ enum BadEdit {
 impl Policies {
     /// Asks about a message. `may_use` says whether whoever sends it has a right to a model.
     pub(crate) async fn judge(
-        &self,
+        self: &Arc<Self>,
         proposal: Proposal,
         may_use: impl Fn(&ModelId) -> bool,
     ) -> Result<Judged, Denied> {
-        let Proposal { mut subject, model, mut request } = proposal;
-        let mut judged =
-            Judged { model, request: ChatRequest::default(), prepended: 0, ticket: None };
-        let chain = self.chain();
-        let mut wanted: Vec<(Arc<Link>, Reservation)> = Vec::new();
-        for link in chain.with(Hook::Message) {
-            subject.model = Some(judged.model.to_string());
-            request.model = judged.model.to_string();
-            let asked = Box::pin(link.policy().on_message(&subject, &request, rand::random()));
-            let asked = self.ask(link, Hook::Message, &subject.caller, asked).await;
-            let asked = self.on_record(link, Hook::Message, asked, &subject).await?;
-            let Some(said) = asked else { continue };
-            let MessageDecision { decision, edits, reserve } = said;
-            self.decide(link, Hook::Message, decision, &mut subject).await?;
-            let before = (request.clone(), judged.model.clone(), judged.prepended);
-            let seen = judged.prepended;
-            let edited = edits
-                .into_iter()
-                .try_for_each(|edit| apply(edit, &mut request, &mut judged, seen, &may_use));
-            if let Err(error) = edited {
-                // Half of what it wanted is not what it wanted.
-                let fault = self.fault::<()>(link, Hook::Message, &error);
-                self.on_record(link, Hook::Message, fault, &subject).await?;
-                (request, judged.model, judged.prepended) = before;
-                continue;
-            }
-            wanted.extend(reserve.into_iter().map(|reservation| (Arc::clone(link), reservation)));
-        }
-        judged.ticket = match self.reserve(&subject, wanted).await? {
+        let is_judged = self.chain().with(Hook::Message).next().is_some();
+        let before = is_judged.then(|| proposal.clone());
+        let Weighed { proposal, prepended, wanted } = self.weigh(proposal, may_use).await?;
+        let Proposal { subject, model, request } = proposal;
+        let ticket = match self.reserve(&subject, wanted).await? {
             Claimed::Nothing => None,
             Claimed::Ticket(ticket) => Some(ticket),
         };
-        judged.request = request;
-        Ok(judged)
+        let rehearing = before.map(|before| Rehearing {
+            policies: Arc::clone(self),
+            proposal: Proposal { model: model.clone(), ..before },
+            prepended,
+        });
+        Ok(Judged { model, request, prepended, ticket, rehearing })
+    }
+
+    async fn weigh(
+        &self,
+        proposal: Proposal,
+        may_use: impl Fn(&ModelId) -> bool,
+    ) -> Result<Weighed, Denied> {
+        let mut weighed = Weighed { proposal, prepended: 0, wanted: Vec::new() };
+        let chain = self.chain();
+        for link in chain.with(Hook::Message) {
+            let Proposal { subject, model, request } = &mut weighed.proposal;
+            subject.model = Some(model.to_string());
+            request.model = model.to_string();
+            let asked = Box::pin(link.policy().on_message(subject, request, rand::random()));
+            let asked = self.ask(link, Hook::Message, &subject.caller, asked).await;
+            let asked = self.on_record(link, Hook::Message, asked, subject).await?;
+            let Some(said) = asked else { continue };
+            let MessageDecision { decision, edits, reserve } = said;
+            self.decide(link, Hook::Message, decision, subject).await?;
+            let before = (request.clone(), model.clone(), weighed.prepended);
+            let edited = edits
+                .into_iter()
+                .try_for_each(|edit| apply(edit, &mut weighed, before.2, &may_use));
+            if let Err(error) = edited {
+                // Half of what it wanted is not what it wanted.
+                let fault = self.fault::<()>(link, Hook::Message, &error);
+                let Proposal { subject, model, request } = &mut weighed.proposal;
+                self.on_record(link, Hook::Message, fault, subject).await?;
+                (*request, *model, weighed.prepended) = before;
+                continue;
+            }
+            let reserve = reserve.into_iter().map(|reservation| (Arc::clone(link), reservation));
+            weighed.wanted.extend(reserve);
+        }
+        Ok(weighed)
+    }
+}
+
+impl Rehearing {
+    /// Makes of a request for one model what the policies make of it for another; says whether they let it go there. Nothing is
+    /// reserved: what was for the first one counts.
+    pub(crate) async fn suit(&mut self, model: &ModelId, request: &mut ChatRequest) -> bool {
+        if self.proposal.model == *model {
+            return true;
+        }
+        let mut proposal = Proposal { model: model.clone(), ..self.proposal.clone() };
+        proposal.subject.now = clock::now();
+        let asked = proposal.request.messages.len();
+        let weighed = match self.policies.weigh(proposal, |_| true).await {
+            Ok(weighed) if weighed.proposal.model == *model => weighed,
+            // Whom they would rather have answer is for the first model to say.
+            Ok(_) => return false,
+            Err(denied) => {
+                tracing::info!(%model, error = &denied as &dyn Error, "not asked instead");
+                return false;
+            }
+        };
+        let mut front = weighed.proposal.request.messages;
+        let own = front.split_off(weighed.prepended);
+        let messages = &mut request.messages;
+        messages.truncate(messages.len().saturating_sub(asked));
+        messages.extend(own);
+        messages.splice(..self.prepended, front);
+        self.prepended = weighed.prepended;
+        self.proposal.model = model.clone();
+        true
     }
 }
 
 /// Makes an edit. The policy saw the request with `seen` messages in front.
 fn apply(
     edit: Edit,
-    request: &mut ChatRequest,
-    judged: &mut Judged,
+    weighed: &mut Weighed,
     seen: usize,
     may_use: impl Fn(&ModelId) -> bool,
 ) -> Result<(), BadEdit> {
+    let Weighed { proposal: Proposal { model, request, .. }, prepended, .. } = weighed;
     match edit {
         Edit::ReplaceLast(message) => {
             let last = request.messages.iter_mut().rfind(|said| said.role == Role::User);
@@ -132,7 +203,7 @@ fn apply(
         }
         Edit::Replace(place, message) => {
             let place = usize::try_from(place).ok();
-            let place = place.and_then(|place| place.checked_add(judged.prepended - seen));
+            let place = place.and_then(|place| place.checked_add(*prepended - seen));
             let there = place.and_then(|place| request.messages.get_mut(place));
             put(message, there.ok_or(BadEdit::NoMessage)?)?;
         }
@@ -141,11 +212,11 @@ fn apply(
                 return Err(BadEdit::Length);
             }
             request.messages.insert(0, Message::text(Role::System, text));
-            judged.prepended += 1;
+            *prepended += 1;
         }
-        Edit::Reroute(model) => {
-            let model = ModelId::parse(&model).filter(|model| may_use(model));
-            judged.model = model.ok_or(BadEdit::Model)?;
+        Edit::Reroute(to) => {
+            let to = ModelId::parse(&to).filter(|model| may_use(model));
+            *model = to.ok_or(BadEdit::Model)?;
         }
     }
     Ok(())
@@ -181,14 +252,14 @@ mod tests {
         let said = |role, text: &str| Message::text(role, text);
         let messages =
             vec![said(Role::System, "house"), said(Role::User, "a"), said(Role::Tool, "b")];
-        let mut request = ChatRequest { messages, ..ChatRequest::default() };
+        let request = ChatRequest { messages, ..ChatRequest::default() };
         let model = ModelId::parse("m").expect("a model");
-        let mut judged =
-            Judged { model, request: ChatRequest::default(), prepended: seen, ticket: None };
+        let proposal = Proposal { subject: Subject::default(), model, request };
+        let mut weighed = Weighed { proposal, prepended: seen, wanted: Vec::new() };
         for edit in edits {
-            apply(edit, &mut request, &mut judged, seen, |_| true)?;
+            apply(edit, &mut weighed, seen, |_| true)?;
         }
-        Ok(request.messages)
+        Ok(weighed.proposal.request.messages)
     }
 
     #[test]

@@ -254,7 +254,7 @@ async fn answer(
     policies.connect(subject.clone()).await?;
     let may_use = |model: &ModelId| route(gateway, model.as_str(), roles).is_ok();
     let judged = policies.judge(Proposal { subject, model, request }, may_use).await?;
-    let Judged { model, mut request, ticket, .. } = judged;
+    let Judged { model, mut request, ticket, rehearing, .. } = judged;
     let route = route(gateway, model.as_str(), roles)?;
     let conversation = conversation(&user, &request);
     let (route, others) = gateway.means.catalog.load().ways(&route, roles, &conversation);
@@ -272,7 +272,7 @@ async fn answer(
         model: route.id.to_string(),
     };
     let tab = Tab::of(&request);
-    let question = Question { route, others, request, blobs: kept, tab };
+    let question = Question { route, others, rehearing, request, blobs: kept, tab };
     let call = call::begin(gateway, Order { trace, answer, user, caller, question, ticket, room });
     if stream {
         in_pieces(Chunks::new(head, include_usage), call.apart()).await

@@ -68,6 +68,10 @@ fn denial(word: &str) -> Denial {
     Denial::new("house", format!("The house says no to {word}.")).retry_after_s(7)
 }
 
+fn model(subject: &Subject) -> String {
+    subject.model.clone().unwrap_or_default()
+}
+
 fn decide(word: Option<&str>, subject: &Subject) -> Decision {
     misbehave(word);
     match word {
@@ -100,6 +104,11 @@ impl OnMessage for Judge {
             Some("append") => {
                 MessageDecision::allow().replace_last(format!("{}{with}", chat.last_user_text()))
             }
+            Some("append-model") => MessageDecision::allow().replace_last(format!(
+                "{}{with}{}",
+                chat.last_user_text(),
+                chat.model
+            )),
             Some("prepend") => MessageDecision::allow().prepend_system(with.clone()),
             Some("reroute") => MessageDecision::allow().reroute(with.clone()),
             Some("reserve") => MessageDecision::allow().reserve(Reservation::new(
@@ -119,7 +128,7 @@ impl OnOutput for Judge {
     fn check(
         &mut self,
         cx: &Context<Settings>,
-        _: &Subject,
+        subject: &Subject,
         channel: Channel,
         chunk: &str,
         last: bool,
@@ -140,6 +149,7 @@ impl OnOutput for Judge {
             }
             Some("stop") if chunk.contains("stop") => Judged::stop(denial("the rest")),
             Some("stop") => Judged::pass().hold(if last { 0 } else { held(chunk, "stop") }),
+            Some("tell-model") => Judged::stop(Denial::new("model", model(subject))),
             Some("hold") => Judged::pass().hold(usize::MAX),
             Some("overlap") => Judged::redact(vec![Span::new(0..2, ""), Span::new(1..3, "")]),
             Some("backwards") => Judged::redact(vec![Span::new(Range { start: 2, end: 1 }, "")]),
@@ -175,13 +185,14 @@ impl OnAdmin for Judge {
 }
 
 impl OnUsage for Judge {
-    fn on_usage(cx: &Context<Settings>, _: &Subject, outcome: &Outcome) -> UsageDecision {
+    fn on_usage(cx: &Context<Settings>, subject: &Subject, outcome: &Outcome) -> UsageDecision {
         misbehave(cx.settings.usage.as_deref());
         let note = format!("{} {}", outcome.ended, outcome.total_tokens());
         match cx.settings.usage.as_deref() {
             Some("settle") => UsageDecision::nothing()
                 .settle(cx.settings.with.clone(), outcome.total_tokens())
                 .with_note(note),
+            Some("tell-model") => UsageDecision::nothing().with_note(model(subject)),
             Some("note") => UsageDecision::nothing().with_note(note),
             _ => UsageDecision::nothing(),
         }

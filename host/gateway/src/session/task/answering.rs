@@ -23,7 +23,7 @@ use super::Session;
 use super::screening::Screened;
 use crate::ask::{self, Heard, Tab};
 use crate::catalog::Route;
-use crate::policies::{Ticket, filtered};
+use crate::policies::{Rehearing, Ticket, filtered};
 use crate::session::Means;
 use crate::{clock, fresh};
 
@@ -74,10 +74,11 @@ impl Session {
 
     /// Shows that an answer begins, and asks for it.
     pub(super) async fn ask(&mut self, question: Question) -> Option<Input> {
-        let Screened { prepended, instead, ticket } = self.screened.take().unwrap_or_default();
+        let Screened { prepended, instead, ticket, rehearing } =
+            self.screened.take().unwrap_or_default();
         let reserved = self.reserve(2).await;
         let context = if reserved {
-            self.context(&question, prepended, instead).await
+            self.context(&question, prepended, instead, rehearing).await
         } else {
             Err(Refusal::NotStored)
         };
@@ -140,6 +141,7 @@ impl Session {
         question: &Question,
         prepended: Vec<Message>,
         instead: Option<String>,
+        rehearing: Option<Rehearing>,
     ) -> Result<ask::Question, Refusal> {
         let catalog = self.means.catalog.load_full();
         let caller = Arc::clone(&self.caller);
@@ -185,7 +187,7 @@ impl Session {
             ..ChatRequest::default()
         };
         let tab = Tab::of(&request);
-        Ok(ask::Question { route, others, request, blobs: Blobs::default(), tab })
+        Ok(ask::Question { route, others, rehearing, request, blobs: Blobs::default(), tab })
     }
 
     /// Lets go of the provider, after the last word of the filters: they have it before anything is stored for good.
@@ -346,7 +348,7 @@ impl Session {
             first_piece_ms: stored.first_piece.map(since),
             ended: closing.ending.as_str(),
         };
-        self.settle(closing, outcome, ticket).await;
+        self.settle(stored.model.as_ref(), outcome, ticket).await;
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use sluice_chat::id::ModelId;
 use sluice_chat::policy::{Outcome, Subject};
 use sluice_chat::request::{ChatRequest, Message, Role};
-use sluice_chat::turn::{Asker, Closing, Refusal, Say, Speaker};
+use sluice_chat::turn::{Asker, Refusal, Say, Speaker};
 
 use super::Session;
-use crate::policies::{self, Denied, Judged, Proposal, Ticket};
+use crate::policies::{self, Denied, Judged, Proposal, Rehearing, Ticket};
 
 /// What the policies made of the message in hand.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Screened {
     pub(super) instead: Option<String>,
     /// What was reserved for it.
     pub(super) ticket: Option<Ticket>,
+    /// What it was before, if anybody judged it.
+    pub(super) rehearing: Option<Rehearing>,
 }
 
 impl Session {
@@ -78,14 +80,14 @@ impl Session {
         }
     }
 
-    /// Tells the policies what an answer took.
+    /// Tells the policies what an answer of this model took.
     pub(super) async fn settle(
         &mut self,
-        closing: &Closing,
+        model: Option<&ModelId>,
         outcome: Outcome,
         ticket: Option<Ticket>,
     ) {
-        let subject = Subject { model: Some(closing.question.model.to_string()), ..self.subject() };
+        let subject = Subject { model: model.map(ToString::to_string), ..self.subject() };
         self.means.policies.settle(subject, &outcome, ticket).await;
     }
 
@@ -97,9 +99,10 @@ impl Session {
 
 impl Screened {
     fn of(judged: Judged, instead: Option<String>) -> Self {
-        let Judged { request: ChatRequest { mut messages, .. }, prepended, ticket, .. } = judged;
+        let Judged { model: _, request, prepended, ticket, rehearing } = judged;
+        let ChatRequest { mut messages, .. } = request;
         messages.truncate(prepended);
-        Self { prepended: messages, instead, ticket }
+        Self { prepended: messages, instead, ticket, rehearing }
     }
 }
 
