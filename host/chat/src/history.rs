@@ -2,7 +2,8 @@
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::request::{Message, Role};
+use crate::request::{Extra, Message, Role};
+use crate::upstream_ids::UpstreamIds;
 
 /// One stored message, as far as context goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Spoken {
     pub by_user: bool,
     /// What was said.
     pub text: String,
+    /// Handle of the conversation that its upstream keeps, where whoever is asked now gave one with it.
+    pub conversation: Option<String>,
 }
 
 /// How much context is sent.
@@ -26,12 +29,17 @@ pub struct Budget {
 ///
 /// `spoken` ends with the message to answer. Answers without text are left out, and so is an answer whose question did not fit:
 /// several vendors refuse a conversation that begins with the model.
+///
+/// The newest handle stands at the first message after the answer that it came with: from there on nothing was heard upstream.
 pub fn context(system_prompt: Option<&str>, spoken: &[Spoken], budget: Budget) -> Vec<Message> {
+    let handle = spoken.iter().rposition(|said| said.conversation.is_some());
     let mut left = budget.tokens;
-    let mut kept: Vec<&Spoken> = Vec::new();
-    for said in spoken.iter().rev().filter(|said| said.by_user || !said.text.is_empty()) {
+    let mut kept: Vec<(usize, &Spoken)> = Vec::new();
+    for (place, said) in
+        spoken.iter().enumerate().rev().filter(|(_, said)| said.by_user || !said.text.is_empty())
+    {
         // Of several answers to one message the newest is the one that counts.
-        if !said.by_user && kept.last().is_some_and(|later| !later.by_user) {
+        if !said.by_user && kept.last().is_some_and(|(_, later)| !later.by_user) {
             continue;
         }
         let cost = said.text.len().div_ceil(4);
@@ -39,17 +47,23 @@ pub fn context(system_prompt: Option<&str>, spoken: &[Spoken], budget: Budget) -
             break;
         }
         left = left.saturating_sub(cost);
-        kept.push(said);
+        kept.push((place, said));
     }
-    while kept.len() > 1 && kept.last().is_some_and(|oldest| !oldest.by_user) {
+    while kept.len() > 1 && kept.last().is_some_and(|(_, oldest)| !oldest.by_user) {
         kept.pop();
     }
     let system = system_prompt.map(|prompt| Message::text(Role::System, prompt));
-    let spoken = kept.into_iter().rev().map(|said| {
+    let mut unheard = handle.and_then(|heard| Some((heard, spoken[heard].conversation.as_ref()?)));
+    let sent = kept.into_iter().rev().map(|(place, said)| {
         let role = if said.by_user { Role::User } else { Role::Assistant };
-        Message::text(role, said.text.as_str())
+        let mut message = Message::text(role, said.text.as_str());
+        if let Some((_, id)) = unheard.take_if(|(heard, _)| place > *heard) {
+            let key = UpstreamIds::CONVERSATION_KEY.to_owned();
+            message.extras.push(Extra { key, value: format!("\"{id}\"") });
+        }
+        message
     });
-    system.into_iter().chain(spoken).collect()
+    system.into_iter().chain(sent).collect()
 }
 
 /// Most characters of a session's name.
@@ -84,11 +98,11 @@ mod tests {
     use crate::request::Content;
 
     fn user(text: &str) -> Spoken {
-        Spoken { by_user: true, text: text.to_owned() }
+        Spoken { by_user: true, text: text.to_owned(), conversation: None }
     }
 
     fn model(text: &str) -> Spoken {
-        Spoken { by_user: false, text: text.to_owned() }
+        Spoken { by_user: false, text: text.to_owned(), conversation: None }
     }
 
     fn texts(messages: &[Message]) -> Vec<(Role, &str)> {
@@ -132,6 +146,31 @@ mod tests {
 
         let expected = [(Role::User, "a"), (Role::Assistant, "whole"), (Role::User, "b")];
         assert_eq!(texts(&sent), expected);
+    }
+
+    #[test]
+    fn a_handle_stands_where_begins_what_was_not_heard_upstream() {
+        let heard = |text, id: &str| Spoken { conversation: Some(id.to_owned()), ..model(text) };
+        let begins = |spoken: &[Spoken], messages| {
+            let sent = context(Some("be kind"), spoken, Budget { messages, tokens: 100 });
+            let texts: Vec<_> = texts(&sent).into_iter().map(|(_, text)| text.to_owned()).collect();
+            let mut at = sent.iter().zip(texts).filter(|(message, _)| !message.extras.is_empty());
+            let (message, text) = at.next().expect("a handle");
+            assert!(at.next().is_none());
+            (message.extras[0].value.clone(), text)
+        };
+        let at = |id: &str, text: &str| (format!("\"{id}\""), text.to_owned());
+
+        let plain = [user("a"), heard("one", "old"), user("b"), heard("two", "new"), user("c")];
+        assert_eq!(begins(&plain, 10), at("new", "c"));
+        assert_eq!(begins(&plain, 1), at("new", "c"));
+        let others = [user("a"), heard("one", "h"), user("b"), model("else"), user("c")];
+        assert_eq!(begins(&others, 10), at("h", "b"));
+        assert_eq!(begins(&others, 2), at("h", "c"), "no more of it goes along");
+        let anew = [user("a"), heard("one", "h"), model("better"), user("b")];
+        assert_eq!(begins(&anew, 10), at("h", "better"));
+        let silent = [user("a"), heard("", "h"), user("b")];
+        assert_eq!(begins(&silent, 10), at("h", "b"));
     }
 
     #[test]

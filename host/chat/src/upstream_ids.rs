@@ -15,7 +15,7 @@ pub struct UpstreamIds {
 }
 
 impl UpstreamIds {
-    /// Under which the message to answer carries the conversation's handle to a plugin.
+    /// Under which the first message that the conversation has not heard carries its handle to a plugin.
     pub const CONVERSATION_KEY: &str = "x-upstream-conversation";
 
     /// Takes note of an id by its name in the plugin contract, told by a plugin. Names of no use here pass by.

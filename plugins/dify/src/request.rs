@@ -36,15 +36,15 @@ pub(crate) fn body(
     let conversation = chat.conversation();
     let instructions = instructions(chat);
     let inputs = inputs(settings, chat, &instructions)?;
-    let newest = chat.messages.iter().rposition(|message| message.role == Role::User);
+    let unheard = chat.unheard();
+    let newest = unheard.iter().rposition(|message| message.role == Role::User);
     let newest = newest.ok_or_else(|| Error::invalid_request("nobody asked anything"))?;
-    let asked = &chat.messages[newest];
+    let asked = &unheard[newest];
+    let before = transcript(&unheard[..newest]);
     let told = match (&settings.system_prompt_input, conversation) {
         (None, None) => instructions,
         (Some(_), _) | (_, Some(_)) => String::new(),
     };
-    let before =
-        if conversation.is_none() { transcript(&chat.messages[..newest]) } else { String::new() };
     JsonBody::object(|o| {
         o.field("inputs", &inputs);
         o.field("query", &format!("{told}{before}{}", asked.text()));

@@ -33,6 +33,7 @@ cases! {
     an_error_in_the_stream_ends_it: "error-in-stream",
     an_error_event_ends_the_stream: "error-event",
     an_answer_that_the_vendor_cut_is_an_error: "cut-by-the-vendor",
+    an_answer_that_a_server_gave_up_is_an_error: "aborted",
     an_answer_that_fills_the_model_is_too_long: "model-length",
     a_context_beyond_what_a_server_holds_is_named: "error-400-context-size",
     line_ends_and_comments_do_not_show: "crlf-and-comments",

@@ -9,7 +9,7 @@ pub use turn::{Speaker, Turn};
 
 use crate::{ChatRequest, Extra, Message, OutputFormat, Role, ToolChoice};
 
-/// Under which the message to answer carries the conversation's handle.
+/// Under which the first message that the upstream's conversation has not heard carries its handle.
 const CONVERSATION_KEY: &str = "x-upstream-conversation";
 
 impl ChatRequest {
@@ -35,10 +35,22 @@ impl ChatRequest {
     /// The upstream's handle of this conversation, as the plugin told it with an earlier answer of the same model. None at the
     /// beginning of a conversation, and for callers who keep their conversation themselves.
     pub fn conversation(&self) -> Option<&str> {
-        let handles = self.messages.iter().rev().flat_map(|message| &message.extras);
-        let mut handles = handles.filter(|extra| extra.key == CONVERSATION_KEY);
-        // Written by the host, a text without anything to escape.
-        handles.next().map(|extra| extra.value.trim_matches('"'))
+        self.kept().map(|(_, handle)| handle)
+    }
+
+    /// What the upstream's conversation has not heard, the message to answer last: that one alone, unless another model answered in
+    /// between, or an operator did. All there is where there is no [`conversation`](Self::conversation).
+    pub fn unheard(&self) -> &[Message] {
+        &self.messages[self.kept().map_or(0, |(place, _)| place)..]
+    }
+
+    fn kept(&self) -> Option<(usize, &str)> {
+        let mut messages = self.messages.iter().enumerate().rev();
+        messages.find_map(|(place, message)| {
+            let handle = message.extras.iter().find(|extra| extra.key == CONVERSATION_KEY)?;
+            // Written by the host, a text without anything to escape.
+            Some((place, handle.value.trim_matches('"')))
+        })
     }
 
     /// The text of the last message of the user; empty when there is none.

@@ -188,3 +188,44 @@ async fn a_conversation_that_the_vendor_keeps_goes_on_there_also_after_a_restart
     let elsewhere = provider.request(4).await.body;
     assert!(elsewhere.get("conversation_id").is_none(), "another session is another conversation");
 }
+
+#[tokio::test]
+async fn what_a_vendor_that_keeps_the_conversation_did_not_hear_it_is_told() {
+    let (dify, other) = (FakeProvider::start().await, FakeProvider::start().await);
+    dify.always(Script::recorded("dify", "plain-stream"));
+    other.always(Script::saying(&["Hi Ada."]));
+    let setup = Setup::with(&dify).set("LLM_PROVIDER_1_TYPE", "dify").and("other", &other);
+    let gateway = setup.start().await;
+    let mut ada = gateway.connect("ada").await;
+    ada.ask("Hello?").await;
+
+    for (model, content) in [("other", "I am Ada."), ("fake", "Who am I?")] {
+        let session = ada.session();
+        ada.send(&json!({ "type": "user_message", "session_id": session, "content": content, "model_id": model })).await;
+        ada.answer().await;
+    }
+    ada.ask("And now?").await;
+
+    let handle = "45701982-8118-4bc5-8e9b-64562b4555f2";
+    let told = "user: I am Ada.\n\nassistant: Hi Ada.\n\nuser: Who am I?";
+    for (n, query) in [(2, told), (3, "And now?")] {
+        let body = dify.request(n).await.body;
+        assert_eq!((&body["conversation_id"], &body["query"]), (&json!(handle), &json!(query)));
+    }
+}
+
+#[tokio::test]
+async fn a_vendors_own_word_for_an_end_is_that_word_to_callers_and_other_to_chats() {
+    let (provider, gateway) = behind("anthropic").await;
+    provider.always(Script::recorded("anthropic", "pause-turn"));
+    let mut alice = gateway.connect("alice").await;
+
+    let whole = ask(&gateway, &question(false)).await.json();
+    let streamed = chunks(&gateway, &question(true)).await;
+
+    assert_eq!(whole["choices"][0]["finish_reason"], "pause_turn", "{whole}");
+    let ends = streamed.iter().map(|chunk| &chunk["choices"][0]["finish_reason"]);
+    let ends: Vec<_> = ends.filter(|end| !end.is_null()).collect();
+    assert_eq!(ends, ["pause_turn"]);
+    assert_eq!(alice.ask("Hello?").await.finish_reason, "other");
+}

@@ -13,7 +13,7 @@ use sluice_chat::history::{self, Spoken};
 use sluice_chat::id::{Instant, UserId};
 use sluice_chat::log::{AnswerEnd, AnswerHead, Log};
 use sluice_chat::policy::{Outcome as Took, Subject};
-use sluice_chat::request::{ChatRequest, Extra, Message};
+use sluice_chat::request::{ChatRequest, Message};
 use sluice_chat::turn::{Asker, Closing, Input, Outcome, Question, Refusal, Sender};
 use sluice_chat::upstream_ids::UpstreamIds;
 use sluice_upstream::Blobs;
@@ -155,27 +155,22 @@ impl Session {
             tracing::error!(trace = self.blame(), error = &error as &dyn Error, session = %self.id, "could not read a session");
             Refusal::NotStored
         })?;
-        let conversation = newest
-            .iter()
-            .rev()
-            .filter(|message| {
-                message.sender != Sender::User && message.model.as_ref() == Some(&route.id)
-            })
-            .filter_map(|message| message.upstream_request_id.as_deref())
-            .find_map(|ids| UpstreamIds::parse(ids).conversation_with(route.provider.name()));
         let spoken: Vec<Spoken> = newest
             .into_iter()
-            .map(|message| Spoken { by_user: message.sender == Sender::User, text: message.text })
+            .map(|message| {
+                let by_user = message.sender == Sender::User;
+                let is_theirs = !by_user && message.model.as_ref() == Some(&route.id);
+                let ids = message.upstream_request_id.filter(|_| is_theirs);
+                let conversation = ids.and_then(|ids| {
+                    UpstreamIds::parse(&ids).conversation_with(route.provider.name())
+                });
+                Spoken { by_user, text: message.text, conversation }
+            })
             .collect();
         let prompt = route.system_prompt.as_deref().or(self.means.system_prompt.as_deref());
         let mut messages = history::context(prompt, &spoken, self.means.budget);
         if let (Some(text), Some(message)) = (instead, messages.last_mut()) {
-            *message = Message::text(message.role, text);
-        }
-        // The message to answer, which is sent whatever the budget.
-        if let (Some(id), Some(message)) = (conversation, messages.last_mut()) {
-            let key = UpstreamIds::CONVERSATION_KEY.to_owned();
-            message.extras.push(Extra { key, value: format!("\"{id}\"") });
+            message.parts = Message::text(message.role, text).parts;
         }
         messages.splice(0..0, prepended);
         let request = ChatRequest {
