@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::settings::{self, Configured, Problems, Settings};
+use crate::settings::{self, Configured, Problems, Settings, Warning};
 
 pub(crate) mod backup;
 pub(crate) mod check;
@@ -57,18 +57,30 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 /// As [`settings()`], with what every key comes to.
 fn configured(files: &[PathBuf]) -> Result<Configured, ExitCode> {
-    match read(files) {
-        Ok(configured) => {
-            for warning in &configured.warnings {
-                tell(format_args!("warning: {warning}"));
-            }
-            Ok(configured)
-        }
-        Err(problems) => {
-            tell(problems);
-            Err(Exit::Configuration.into())
-        }
-    }
+    let configured = read(files).map_err(told)?;
+    configured.warnings.iter().for_each(warn);
+    Ok(configured)
+}
+
+/// As [`settings()`], for a command that needs nothing but these sections: a backup needs no vendor's key.
+fn part<T>(
+    files: &[PathBuf],
+    sections: &[&str],
+    take: impl FnOnce(Settings) -> T,
+) -> Result<T, ExitCode> {
+    let read = settings::load_part(files, environment(), sections, take);
+    let (part, warnings) = read.map_err(told)?;
+    warnings.iter().for_each(warn);
+    Ok(part)
+}
+
+fn told(problems: Problems) -> ExitCode {
+    tell(problems);
+    Exit::Configuration.into()
+}
+
+fn warn(warning: &Warning) {
+    tell(format_args!("warning: {warning}"));
 }
 
 /// Help and versions are no errors; everything else about the command line is.

@@ -421,13 +421,41 @@ pub(crate) fn load(
     files: &[PathBuf],
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Configured, Problems> {
+    look(files, environment, |_| true)
+}
+
+/// As [`load`], for who needs nothing but these sections: what is wrong elsewhere is not looked at. `take` takes of them alone, since
+/// of others nobody knows whether they are sound.
+pub(crate) fn load_part<T>(
+    files: &[PathBuf],
+    environment: impl Iterator<Item = (String, String)>,
+    sections: &[&str],
+    take: impl FnOnce(Settings) -> T,
+) -> Result<(T, Vec<Warning>), Problems> {
+    let concerns = |key: &str| {
+        let section = key.split_once('.').map_or(key, |(section, _)| section);
+        key.is_empty() || sections.contains(&section)
+    };
+    let Configured { settings, warnings, .. } = look(files, environment, concerns)?;
+    Ok((take(settings), warnings))
+}
+
+/// Reads everything, and minds what is found of keys that matter.
+fn look(
+    files: &[PathBuf],
+    environment: impl Iterator<Item = (String, String)>,
+    matters: impl Fn(&str) -> bool,
+) -> Result<Configured, Problems> {
     let mut findings = Findings::default();
     let sources = Sources::gather(files, environment, &mut findings);
     let (settings, effective) = extract::settings(&sources, &mut findings);
-    if findings.problems.is_empty() {
-        Ok(Configured { settings, effective, warnings: findings.warnings })
+    let Findings { mut problems, mut warnings } = findings;
+    problems.retain(|problem| matters(&problem.key));
+    warnings.retain(|warning| matters(&warning.key));
+    if problems.is_empty() {
+        Ok(Configured { settings, effective, warnings })
     } else {
-        Err(Problems(findings.problems))
+        Err(Problems(problems))
     }
 }
 

@@ -120,6 +120,39 @@ async fn a_key_is_explained_and_a_slip_is_told_what_was_meant() {
 }
 
 #[tokio::test]
+async fn a_command_asks_for_no_more_of_the_configuration_than_it_needs() {
+    let config = "
+[plugins.vendor]
+source = \"bundled:openai\"
+endpoints.api = \"https://api.vendor.example/v1\"
+secrets.api_key = \"env:NOT_SET_HERE\"
+
+[[models]]
+id = \"m\"
+plugin = \"vendor\"
+";
+    let ended = async |secret: &str, arguments: &[&str]| {
+        Setup::new().config(config).set("JWT_SECRET", secret).run(arguments).await
+    };
+    let good = Setup::new().secret().to_owned();
+
+    for (secret, arguments, code, says) in [
+        (&*good, &["check"][..], 64, "NOT_SET_HERE"),
+        (&good, &["token", "--user", "ada"], 0, ""),
+        ("short", &["token", "--user", "ada"], 64, "auth.jwt_secret"),
+        // Theirs is the archive, which is not there.
+        ("short", &["backup", "copy.db"], 69, "is not an archive"),
+        ("short", &["reseal"], 0, ""),
+    ] {
+        let ended = ended(secret, arguments).await;
+
+        assert_eq!(ended.code, Some(code), "{arguments:?} {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{arguments:?} {}", ended.stderr);
+        assert_eq!(ended.stderr.contains("NOT_SET_HERE"), says == "NOT_SET_HERE");
+    }
+}
+
+#[tokio::test]
 async fn version_and_help_are_there() {
     for (argument, word) in [("--version", "sluice"), ("--help", "serve")] {
         let ended = Setup::new().run(&[argument]).await;

@@ -5,16 +5,16 @@ use std::process::ExitCode;
 
 use sluice_archive::BackupError;
 
-use super::{Exit, chain, print, settings, tell};
+use super::{Exit, chain, part, print, tell};
 use crate::settings::Engine;
 
 /// Makes one.
 pub(crate) fn run(files: &[PathBuf], to: &Path) -> ExitCode {
-    let settings = match settings(files) {
-        Ok(settings) => settings,
+    let storage = match part(files, &["storage"], |settings| settings.storage) {
+        Ok(storage) => storage,
         Err(exit) => return exit,
     };
-    let Engine::Sqlite(path) = &settings.storage.engine else {
+    let Engine::Sqlite(path) = &storage.engine else {
         tell(
             "a MongoDB is backed up by its own tools: mongodump --oplog, or a snapshot of its disk",
         );

@@ -14,8 +14,8 @@ use sluice_archive::{
 };
 
 use self::account::Account;
-use super::{Exit, block_on, chain, environment, print, settings, tell};
-use crate::settings::{Storage, open_secret};
+use super::{Exit, block_on, chain, environment, part, print, tell};
+use crate::settings::{Settings, Storage, open_secret};
 use crate::storage::{self, StorageError};
 use crate::{clock, telemetry};
 
@@ -79,8 +79,9 @@ impl ImportError {
 
 /// Takes them over, and says what became of them.
 pub(crate) fn run(files: &[PathBuf], wanted: &Wanted) -> ExitCode {
-    let settings = match settings(files) {
-        Ok(settings) => settings,
+    let take = |settings: Settings| (settings.storage, settings.telemetry);
+    let (storage, telemetry) = match part(files, &["storage", "telemetry"], take) {
+        Ok(part) => part,
         Err(exit) => return exit,
     };
     let uri = match open_secret(&wanted.from, environment()) {
@@ -94,14 +95,14 @@ pub(crate) fn run(files: &[PathBuf], wanted: &Wanted) -> ExitCode {
             return Exit::Configuration.into();
         }
     };
-    telemetry::start(&settings.telemetry);
+    telemetry::start(&telemetry);
     let origin = Origin {
         uri: uri.expose(),
         database: wanted.database.as_deref(),
         collection: &wanted.collection,
         patience: PATIENCE,
     };
-    match block_on(import(settings.storage, origin, wanted)) {
+    match block_on(import(storage, origin, wanted)) {
         Ok(Ok(account)) => {
             account.losses().for_each(tell);
             print(account.summary(wanted.dry_run));

@@ -6,20 +6,22 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use sluice_archive::Resealed;
 
-use super::{Exit, block_on, chain, print, settings, tell};
+use super::{Exit, block_on, chain, part, print, tell};
+use crate::settings::Settings;
 use crate::storage::{self, StorageError};
 use crate::telemetry;
 
 /// Seals it, and says how far it is while somebody watches. It may be cut off and begun again.
 pub(crate) fn run(files: &[PathBuf]) -> ExitCode {
-    let settings = match settings(files) {
-        Ok(settings) => settings,
+    let take = |settings: Settings| (settings.storage, settings.telemetry);
+    let (storage, telemetry) = match part(files, &["storage", "telemetry"], take) {
+        Ok(part) => part,
         Err(exit) => return exit,
     };
-    telemetry::start(&settings.telemetry);
-    let sealed = settings.storage.keys.current.is_some();
+    telemetry::start(&telemetry);
+    let sealed = storage.keys.current.is_some();
     let done = block_on(async {
-        let archive = storage::open(settings.storage.alone()).await?;
+        let archive = storage::open(storage.alone()).await?;
         let bar = bar();
         let done = archive.reseal(|so_far| show(&bar, so_far)).await;
         bar.finish_and_clear();

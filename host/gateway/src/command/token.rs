@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Exit, chain, print, settings, tell};
+use super::{Exit, chain, part, print, tell};
 use crate::identity::Seal;
 use crate::{clock, settings as configuration};
 
@@ -37,13 +37,13 @@ pub(crate) fn run(files: &[PathBuf], wanted: &Wanted) -> ExitCode {
         tell("--user: 1 to 255 bytes without control characters are expected");
         return Exit::Configuration.into();
     }
-    let settings = match settings(files) {
-        Ok(settings) => settings,
+    let auth = match part(files, &["auth"], |settings| settings.auth) {
+        Ok(auth) => auth,
         Err(exit) => return exit,
     };
-    let issued = Seal::new(&settings.auth).map(|seal| {
+    let issued = Seal::new(&auth).map(|seal| {
         let Wanted { user, roles, name, ttl: _ } = wanted;
-        seal.issue(&settings.auth, user, name.as_deref(), roles, clock::now(), ttl.as_secs())
+        seal.issue(&auth, user, name.as_deref(), roles, clock::now(), ttl.as_secs())
     });
     match issued {
         Some(Ok(token)) => {
