@@ -496,3 +496,84 @@ mod needs_chromium {
         assert_eq!(page.evaluate(SAID).await, "Ünce upon ");
     }
 }
+
+/// What builds in this checkout, and so runs beside no other test.
+mod alone {
+    use std::process::Stdio;
+
+    use sluice_tests::{Call, Signal};
+    use tokio::{
+        io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+        process::{Child, ChildStdout, Command},
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// What `cargo` needs; nothing of the test's own.
+    const VARIABLES: [&str; 7] = [
+        "PATH",
+        "HOME",
+        "CARGO_HOME",
+        "CARGO_TARGET_DIR",
+        "RUSTFLAGS",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+    ];
+    /// It looks at each crate of the gateway and compiles two plugins.
+    const MOST: std::time::Duration = std::time::Duration::from_secs(100);
+
+    fn tool(arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("SLUICE_TOOL", "cargo-sluice"));
+        let kept = VARIABLES.iter().filter_map(|name| Some((*name, env::var_os(name)?)));
+        command.args(arguments).env_clear().envs(kept).current_dir(root()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the gateway of this checkout; returns what it says up to how to stop it.
+    async fn up() -> (Child, Lines<BufReader<ChildStdout>>, String) {
+        let mut child = tool(&["up", "--port", "0"]).spawn().expect("the tool starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut said = String::new();
+        while !said.contains("Ctrl-C stops it.") {
+            let Some(line) = lines.next_line().await.expect("text") else {
+                let output = child.wait_with_output().await.expect("it ended");
+                panic!("it did not start: {said}{}", text_of(&output));
+            };
+            said.push_str(&line);
+            said.push('\n');
+        }
+        (child, lines, said)
+    }
+
+    #[tokio::test]
+    async fn the_first_command_leads_to_a_page_and_an_answer() {
+        let first = blocks_of(README, "sh").swap_remove(0);
+        assert!(first.text.starts_with("cargo sluice up\n"), "{}", first.text);
+
+        let (mut up, _lines, said) = timeout(MOST, up()).await.expect("it starts");
+
+        let link = said.lines().find_map(|line| line.strip_prefix("Chat")).expect("a link").trim();
+        let (page, token) = link.split_once("#token=").expect("a token");
+        let address = page.trim_start_matches("http://");
+        let (address, path) = address.split_once('/').expect("a path");
+        let page = Call::new(address, "GET", &format!("/{path}")).send().await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        let models = Call::new(address, "GET", "/v1/models").bearer(token).send().await;
+        assert!(models.body.contains("\"echo\""), "{}", models.body);
+
+        let mut chat = tool(&["chat", "--model", "echo"]).spawn().expect("the tool starts");
+        let mut line = chat.stdin.take().expect("piped");
+        line.write_all(b"Is anybody there?\n").await.expect("it reads");
+        drop(line);
+        let chat = timeout(MOST, chat.wait_with_output()).await.expect("it ends").expect("it ran");
+        assert!(chat.status.success(), "{}", text_of(&chat));
+        assert!(text_of(&chat).contains("Is anybody there?"), "{}", text_of(&chat));
+
+        let id = up.id().expect("it runs").cast_signed();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), Signal::SIGINT).expect("signalled");
+        let ended = timeout(MOST, up.wait()).await.expect("it ends").expect("waited for");
+        assert!(ended.success(), "{ended}");
+    }
+}
