@@ -35,6 +35,8 @@ pub struct FakeProvider {
 /// A request for an answer, as it came in.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// Method, such as `POST`.
+    pub method: String,
     /// Path and query.
     pub path: String,
     /// Header lines, names in lower case.
@@ -46,6 +48,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The path without its query.
+    fn place(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
     /// Role and text of each message of the prompt.
     pub fn prompt(&self) -> Vec<(&str, &str)> {
         let messages = self.body["messages"].as_array().expect("a prompt has messages");
@@ -183,7 +190,7 @@ impl FakeProvider {
 }
 
 /// Where the vendors there are plugins for are asked.
-const ANSWERED: [&str; 8] = [
+const ANSWERED: [&str; 10] = [
     "/chat/completions",
     "/messages",
     "/chat-messages",
@@ -192,6 +199,8 @@ const ANSWERED: [&str; 8] = [
     "/api/chat",
     "/embeddings",
     "/api/embed",
+    "/models",
+    "/api/tags",
 ];
 
 /// A connection of the gateway's, as long as it is open.
@@ -223,7 +232,7 @@ async fn serve(stream: TcpStream, stage: Arc<Stage>) {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     while let Some(request) = read_request(&mut reader).await {
-        let exit = if ANSWERED.iter().any(|path| request.path.ends_with(path)) {
+        let exit = if ANSWERED.iter().any(|path| request.place().ends_with(path)) {
             let script = stage.next_script();
             stage.seen.send_modify(|seen| seen.requests.push(request));
             play(&script, &mut reader, &mut writer, &stage).await
@@ -289,7 +298,8 @@ async fn read_request(reader: &mut BufReader<OwnedReadHalf>) -> Option<Request> 
     }
     let head = String::from_utf8_lossy(&head);
     let mut lines = head.lines();
-    let path = lines.next()?.split(' ').nth(1)?.to_owned();
+    let mut words = lines.next()?.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -299,5 +309,5 @@ async fn read_request(reader: &mut BufReader<OwnedReadHalf>) -> Option<Request> 
     reader.read_exact(&mut body).await.ok()?;
     let text = String::from_utf8_lossy(&body).into_owned();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Some(Request { path, headers, body, text })
+    Some(Request { method, path, headers, body, text })
 }

@@ -203,7 +203,7 @@ pub(crate) fn chain_of(
 }
 
 /// Names that the operator lets lead into private networks.
-fn granted(plugins: &[Plugin]) -> Granted {
+pub(crate) fn granted(plugins: &[Plugin]) -> Granted {
     let granted = plugins.iter().filter(|plugin| plugin.grants.private_network);
     let urls = granted.flat_map(|plugin| plugin.endpoints.values());
     urls.filter_map(|url| url.host_str().map(str::to_ascii_lowercase)).collect()

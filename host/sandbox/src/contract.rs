@@ -32,6 +32,20 @@ mod embeddings {
     });
 }
 
+mod listings {
+    //! Generated from `sdk/wit/0.1`: which models a provider's upstream has.
+
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.1",
+        world: "listing-hook",
+        exports: { default: async },
+        with: {
+            "sluice:plugin/types@0.1.0": super::bindings::sluice::plugin::types,
+            "sluice:plugin/http@0.1.0": super::bindings::sluice::plugin::http,
+        },
+    });
+}
+
 mod hooks {
     //! Generated from `sdk/wit/0.1`: what policies export, each interface on its own.
 
@@ -68,6 +82,7 @@ pub(crate) use hooks::exports::sluice::plugin::{
     on_admin, on_connect, on_message, on_output, on_usage,
 };
 pub(crate) use hooks::sluice::plugin::policy_types;
+pub(crate) use listings::exports::sluice::plugin::listing;
 pub(crate) use notices::exports::sluice::plugin::notifier;
 
 /// Package that every interface of the contract belongs to.
@@ -84,6 +99,9 @@ pub(crate) const NOTIFIER: &str = "notifier";
 
 /// The interface of providers that make vectors too.
 pub(crate) const EMBEDDING: &str = "embedding";
+
+/// The interface of providers that say which models their upstream has.
+pub(crate) const LISTING: &str = "listing";
 
 /// Names a plugin may import. All but `log` hold types only.
 const IMPORTS: [&str; 5] = ["types", "chat", "http", "policy-types", "log"];

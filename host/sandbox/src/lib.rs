@@ -6,6 +6,7 @@
 //! No sockets, no credentials, no clock of day, no retries, and no opinion on the order of inputs: that is the gateway's.
 
 mod answer;
+mod beside;
 mod cache;
 mod call;
 mod contract;
@@ -16,6 +17,7 @@ mod engine;
 mod fresh;
 mod guest;
 mod limits;
+mod listing;
 mod load;
 mod log;
 mod manifest;

@@ -21,7 +21,7 @@ pub struct Limits {
     /// On top of a hook's and a window's, for each whole [`Limits::PAGE_BYTES`] of text that the call is given: reading takes time,
     /// and how much there is to read is not the policy's choice.
     pub page: Duration,
-    /// For each of the two calls that make vectors: reading them is much text at once.
+    /// For each of the two calls that make vectors, and of the two that list models: reading is much text at once.
     pub embedding: Duration,
     /// For all calls of one answer together, and for all of one filter.
     pub answer: Duration,

@@ -9,13 +9,13 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 
 use crate::answer::{Answer, Live, begin};
+use crate::beside::Beside;
 use crate::call::CallError;
 use crate::contract::{
-    Border, ContractVersion, EMBEDDING, ProviderPluginPre, embedding, lifecycle,
+    Border, ContractVersion, EMBEDDING, LISTING, ProviderPluginPre, embedding, lifecycle, listing,
 };
 use crate::convert::output::refused;
 use crate::digest::Digest;
-use crate::fresh::Instances;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::Journal;
@@ -41,30 +41,21 @@ pub struct Provider(pub(crate) Arc<Checked<ProviderPre>>);
 /// Where in a component its interfaces are.
 pub(crate) struct ProviderPre {
     plugin: ProviderPluginPre<Guest>,
-    pub(crate) embedding: Option<EmbeddingPre>,
-}
-
-/// The same of the one for vectors.
-pub(crate) struct EmbeddingPre {
-    pub(crate) instances: Instances,
-    pub(crate) embedding: embedding::GuestIndices,
+    pub(crate) embedding: Option<Beside<embedding::GuestIndices>>,
+    pub(crate) listing: Option<Beside<listing::GuestIndices>>,
 }
 
 impl ProviderPre {
     /// Finds them.
     pub(crate) fn new(instance: InstancePre<Guest>, border: &Border) -> wasmtime::Result<Self> {
-        let embeds = border.exports(EMBEDDING);
-        let embedding = embeds.then(|| EmbeddingPre::new(&instance)).transpose()?;
-        Ok(Self { plugin: ProviderPluginPre::new(instance)?, embedding })
-    }
-}
-
-impl EmbeddingPre {
-    fn new(instance: &InstancePre<Guest>) -> wasmtime::Result<Self> {
-        Ok(Self {
-            embedding: embedding::GuestIndices::new(instance)?,
-            instances: Instances::new(instance.clone())?,
-        })
+        let beside = |name| border.exports(name).then(|| instance.clone());
+        let embedding = beside(EMBEDDING)
+            .map(|instance| Beside::new(instance, embedding::GuestIndices::new))
+            .transpose()?;
+        let listing = beside(LISTING)
+            .map(|instance| Beside::new(instance, listing::GuestIndices::new))
+            .transpose()?;
+        Ok(Self { plugin: ProviderPluginPre::new(instance)?, embedding, listing })
     }
 }
 
@@ -166,7 +157,7 @@ impl Provider {
     /// An answer that is thrown away: what loading tries. Takes none of the places, the pool has a few to spare.
     pub(crate) async fn trial(&self) -> Result<(), CallError> {
         self.instance(None, Instant(0), 0).await.map(drop)?;
-        self.trial_of_embedding().await
+        self.trial_beside().await
     }
 
     async fn instance(

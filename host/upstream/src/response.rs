@@ -91,6 +91,15 @@ impl Response {
         &self.head
     }
 
+    /// All that is still to come, as text.
+    pub async fn text(mut self) -> Result<String, ExchangeError> {
+        let mut text = String::new();
+        while let Some(frames) = self.next().await? {
+            text.extend(frames.into_iter().map(|frame| frame.data));
+        }
+        Ok(text)
+    }
+
     /// The next frames: what one read yielded, at most 64 frames or 64 KiB, never none.
     /// `None` is the orderly end. After an error there is nothing but errors.
     ///

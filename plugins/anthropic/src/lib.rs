@@ -8,7 +8,7 @@ mod request;
 mod settings;
 mod shape;
 
-use sluice_sdk::{AuthScheme, ChatRequest, Context, Error, Events, Flow, Frame, Provider, Request};
+use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Models, Provider, Request};
 
 use crate::reply::Reply;
 pub use crate::settings::Settings;
@@ -23,13 +23,7 @@ impl Provider for Anthropic {
     type Settings = Settings;
 
     fn request(&mut self, cx: &Context<Settings>, chat: &ChatRequest) -> Result<Request, Error> {
-        let settings = &cx.settings;
-        let beta = Some(settings.beta.join(",")).filter(|beta| !beta.is_empty());
-        Ok(Request::post("/messages")
-            .auth(AuthScheme::XApiKey)
-            .header("anthropic-version", &settings.version)
-            .optional_header("anthropic-beta", beta)
-            .body(request::body(settings, chat)?))
+        Ok(cx.settings.send(Request::post("/messages")).body(request::body(&cx.settings, chat)?))
     }
 
     fn frame(
@@ -42,5 +36,12 @@ impl Provider for Anthropic {
     }
 }
 
-sluice_sdk::provider!(Anthropic);
+impl Models for Anthropic {
+    /// All of them: a page has twenty unless more are asked for.
+    fn ask(cx: &Context<Settings>) -> Result<Request, Error> {
+        Ok(cx.settings.send(Request::get("/models").query("limit", "1000")))
+    }
+}
+
+sluice_sdk::provider!(Anthropic: Models);
 sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['api_key']");

@@ -65,9 +65,7 @@ fn source(a: &mut JsonArray<'_>, kind: &str, blob: &BlobRef, extras: &[Extra]) {
                 o.blob_base64("data", "", &blob.id);
             }
         });
-        if kind == "document" {
-            o.optional("title", blob.name.as_deref());
-        }
+        o.optional("title", blob.name.as_deref().filter(|_| kind == "document"));
         // `detail` is another vendor's word for how closely a picture is looked at.
         o.extras(extras.iter().filter(|extra| extra.key != "detail"));
     });

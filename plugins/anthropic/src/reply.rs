@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sluice_sdk::{Error, Events, Flow, TokenCount, Usage};
+use sluice_sdk::{Error, Events, Flow, TokenCount, Usage, read_json};
 
 use crate::shape::{Delta, Message, Told};
 
@@ -109,8 +109,7 @@ impl Reply {
             Some(Block::Call { slot, at_once }) => events.tool_arguments(slot, at_once),
             Some(Block::Own { mut block, input }) => {
                 if !input.is_empty() {
-                    block["input"] = serde_json::from_str(&input)
-                        .map_err(|_| Error::protocol("a block's input is not JSON"))?;
+                    block["input"] = read_json(&input)?;
                 }
                 let kind = block["type"].as_str().unwrap_or("block").to_owned();
                 events.other(kind, block.to_string());

@@ -1,6 +1,7 @@
 //! What an operator may set.
 
 use serde::Deserialize;
+use sluice_sdk::{AuthScheme, Request};
 
 /// Versions and limits. The defaults suit Anthropic itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -12,6 +13,16 @@ pub struct Settings {
     pub version: String,
     /// Names of features that are not on by themselves.
     pub beta: Vec<String>,
+}
+
+impl Settings {
+    /// A request with the key and the versions.
+    pub(crate) fn send(&self, request: Request) -> Request {
+        request
+            .auth(AuthScheme::XApiKey)
+            .header("anthropic-version", &self.version)
+            .header_list("anthropic-beta", &self.beta)
+    }
 }
 
 impl Default for Settings {

@@ -4,6 +4,7 @@
 
 mod embedding;
 mod message;
+mod models;
 mod reply;
 mod request;
 mod settings;
@@ -33,5 +34,5 @@ impl Provider for Ollama {
     }
 }
 
-sluice_sdk::provider!(Ollama: Embed);
+sluice_sdk::provider!(Ollama: Embed, Models);
 sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['api_key']");

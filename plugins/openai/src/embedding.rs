@@ -34,7 +34,7 @@ impl Embed for OpenAi {
             o.optional("user", request.user.as_deref().filter(|_| settings.send_user));
             o.extras(&request.extras);
         })?;
-        Ok(settings.post("/embeddings").body(body))
+        Ok(settings.send(Request::post("/embeddings")).body(body))
     }
 
     fn read(_: &Context<Settings>, body: &str) -> Result<Embedded, Error> {

@@ -9,7 +9,7 @@ mod reply;
 mod request;
 mod settings;
 
-use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Provider, Request};
+use sluice_sdk::{ChatRequest, Context, Error, Events, Flow, Frame, Models, Provider, Request};
 
 pub use crate::settings::{MaxTokensField, Settings};
 
@@ -22,7 +22,10 @@ impl Provider for OpenAi {
 
     fn request(&mut self, cx: &Context<Settings>, chat: &ChatRequest) -> Result<Request, Error> {
         // By content type: there are upstreams that answer a request for a stream with one JSON text.
-        Ok(cx.settings.post("/chat/completions").body(request::body(&cx.settings, chat)?))
+        Ok(cx
+            .settings
+            .send(Request::post("/chat/completions"))
+            .body(request::body(&cx.settings, chat)?))
     }
 
     fn frame(
@@ -38,5 +41,11 @@ impl Provider for OpenAi {
     }
 }
 
-sluice_sdk::provider!(OpenAi: Embed);
+impl Models for OpenAi {
+    fn ask(cx: &Context<Settings>) -> Result<Request, Error> {
+        Ok(cx.settings.send(Request::get("/models")))
+    }
+}
+
+sluice_sdk::provider!(OpenAi: Embed, Models);
 sluice_sdk::manifest!("endpoints = ['api']\nsecrets = ['api_key']");

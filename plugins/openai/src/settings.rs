@@ -41,9 +41,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// A request to this path, the way the vendor wants it.
-    pub(crate) fn post(&self, path: &str) -> Request {
-        Request::post(path).auth(self.auth).queries(&self.query)
+    /// A request the way the vendor wants it.
+    pub(crate) fn send(&self, request: Request) -> Request {
+        request.auth(self.auth).queries(&self.query)
     }
 }
 

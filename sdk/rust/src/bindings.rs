@@ -69,6 +69,22 @@ pub mod embedding {
     });
 }
 
+/// What a provider may export beside its answers: which models its upstream has.
+pub mod listing {
+    wit_bindgen::generate!({
+        path: "../wit/0.1",
+        world: "listing-hook",
+        pub_export_macro: true,
+        export_macro_name: "export_listing",
+        default_bindings_module: "sluice_sdk::bindings::listing",
+        additional_derives: [PartialEq],
+        with: {
+            "sluice:plugin/types@0.1.0": crate::bindings::sluice::plugin::types,
+            "sluice:plugin/http@0.1.0": crate::bindings::provider::sluice::plugin::http,
+        },
+    });
+}
+
 /// The hook `on-connect`, and the words of all hooks.
 pub mod connect {
     wit_bindgen::generate!({

@@ -7,7 +7,7 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use crate::{Context, Embedded, EmbeddingRequest, Error, Head, Passage, Provider, Request, Usage};
+use crate::{Context, Embedded, EmbeddingRequest, Error, Passage, Provider, Request, Usage};
 
 /// A vendor that embeds texts beside answering chats.
 pub trait Embed: Provider {
@@ -24,20 +24,6 @@ impl Embedded {
         let vectors = vectors.into_iter().map(|vector| vector.0).collect();
         Self { vectors, usage: Usage::tokens(input_tokens, input_tokens.map(|_| 0)) }
     }
-}
-
-/// Reads a response of whatever status.
-pub(crate) fn read<P: Embed>(
-    cx: &Context<P::Settings>,
-    head: &Head,
-    body: &str,
-) -> Result<Embedded, Error> {
-    if head.is_success() {
-        return P::read(cx, body);
-    }
-    let error = P::default().failure(cx, head, body);
-    let status = error.status.or(Some(head.status));
-    Err(Error { status, ..error })
 }
 
 /// As vendors take it: a text, or a list of tokens.

@@ -16,12 +16,13 @@ pub use policy::{ExportedPolicy, RunningFilter};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Answer, ChatRequest, Context, Embed, Embedded, EmbeddingRequest, Error, Head, Input, Output,
-    Plugin, Request,
+    Answer, ChatRequest, Context, Embed, Embedded, EmbeddingRequest, Error, Head, Input, Models,
+    Output, Plugin, Request,
     bindings::{
         embedding::exports::sluice::plugin::embedding, exports::sluice::plugin::lifecycle,
-        provider::exports::sluice::plugin::provider,
+        listing::exports::sluice::plugin::listing, provider::exports::sluice::plugin::provider,
     },
+    provider::failed,
 };
 
 /// The component that a plugin is exported as.
@@ -91,7 +92,25 @@ impl<P: Embed> embedding::Guest for Exported<P> {
     }
 
     fn read(head: Head, body: String) -> Result<Embedded, Error> {
-        crate::embedding::read::<P>(&context(), &head, &body)
+        let context = context();
+        if head.is_success() {
+            return P::read(&context, &body);
+        }
+        Err(failed(&mut P::default(), &context, &head, &body))
+    }
+}
+
+impl<P: Models> listing::Guest for Exported<P> {
+    fn ask() -> Result<Request, Error> {
+        <P as Models>::ask(&context())
+    }
+
+    fn read(head: Head, body: String) -> Result<Vec<String>, Error> {
+        let context = context();
+        if head.is_success() {
+            return <P as Models>::read(&context, &body);
+        }
+        Err(failed(&mut P::default(), &context, &head, &body))
     }
 }
 
@@ -125,6 +144,9 @@ macro_rules! __export {
 macro_rules! __export_more {
     (Embed) => {
         $crate::bindings::embedding::export_embedding!(Exported with_types_in $crate::bindings::embedding);
+    };
+    (Models) => {
+        $crate::bindings::listing::export_listing!(Exported with_types_in $crate::bindings::listing);
     };
 }
 

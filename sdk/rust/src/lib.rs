@@ -100,6 +100,11 @@
 //!
 //! A vendor that embeds texts too implements [`Embed`] beside [`Provider`], and says so: `sluice_sdk::provider!(Acme: Embed)`.
 //!
+//! # Models
+//!
+//! One that tells which models it has implements [`Models`], and says that too: `sluice_sdk::provider!(Acme: Embed, Models)`. Operators
+//! read the list with `sluice plugin models`.
+//!
 //! # What vendors share
 //!
 //! What a second vendor was seen to do is here already:
@@ -138,6 +143,7 @@ mod instant;
 pub mod log;
 mod machine;
 mod manifest;
+mod models;
 mod notice;
 mod notifier;
 mod open_object;
@@ -189,6 +195,7 @@ pub use events::Events;
 pub use frame::read_json;
 pub use instant::rfc3339;
 pub use machine::Machine;
+pub use models::Models;
 pub use notifier::Notifier;
 pub use policy::{
     Filtering, Hooks, Judge, OnAdmin, OnConnect, OnMessage, OnOutput, OnUsage, Policy,

@@ -4,7 +4,7 @@ use std::vec::IntoIter;
 
 use crate::{
     Answer, ChatRequest, Context, Directive, Error, Events, Flow, Frame, Framing, Head, Input,
-    Output, Provider, Request,
+    Output, Provider, Request, provider::failed,
 };
 
 /// One answer of a provider.
@@ -133,9 +133,8 @@ impl<P: Provider> Machine<P> {
     }
 
     fn refuse(&mut self, cx: &Context<P::Settings>, head: &Head, body: &str) -> Output {
-        let error = self.provider.failure(cx, head, body);
-        let status = error.status.or(Some(head.status));
-        self.fail(Error { status, ..error })
+        let error = failed(&mut self.provider, cx, head, body);
+        self.fail(error)
     }
 
     fn go_on(&mut self, stage: Stage) -> Output {

@@ -67,7 +67,20 @@ pub trait Provider: Default + 'static {
     }
 }
 
-/// Exports a type that implements [`Provider`] as the plugin; with `: Embed` one that implements [`Embed`](crate::Embed) too.
+/// What a response that is not 2xx comes to.
+pub(crate) fn failed<P: Provider>(
+    provider: &mut P,
+    cx: &Context<P::Settings>,
+    head: &Head,
+    body: &str,
+) -> Error {
+    let error = provider.failure(cx, head, body);
+    let status = error.status.or(Some(head.status));
+    Error { status, ..error }
+}
+
+/// Exports a type that implements [`Provider`] as the plugin; with `: Embed`, `: Models` or both one that implements
+/// [`Embed`](crate::Embed) and [`Models`](crate::Models) too.
 #[macro_export]
 macro_rules! provider {
     ($provider:ty $(: $($more:ident),+)?) => {

@@ -71,13 +71,10 @@ impl Request {
         self
     }
 
-    /// One more header, if there is something to say in it.
+    /// One more header with all of these, parted by commas; none where there are none.
     #[must_use]
-    pub fn optional_header(self, name: &str, value: Option<impl Into<String>>) -> Self {
-        match value {
-            Some(value) => self.header(name, value),
-            None => self,
-        }
+    pub fn header_list(self, name: &str, values: &[String]) -> Self {
+        if values.is_empty() { self } else { self.header(name, values.join(",")) }
     }
 
     /// Another auth scheme of the configuration.

@@ -229,3 +229,67 @@ async fn a_vendors_own_word_for_an_end_is_that_word_to_callers_and_other_to_chat
     assert_eq!(ends, ["pause_turn"]);
     assert_eq!(alice.ask("Hello?").await.finish_reason, "other");
 }
+
+#[tokio::test]
+async fn the_models_of_a_vendor_are_told_to_its_operator() {
+    let openai = json!({ "object": "list", "data": [
+        { "id": "gpt-4o-mini", "object": "model", "created": 1_721_172_741, "owned_by": "system" },
+        { "id": "upstream-fake", "object": "model", "created": 1_721_172_742, "owned_by": "us" },
+    ] });
+    let anthropic = json!({ "data": [
+        { "type": "model", "id": "claude-sonnet-4-5-20250929", "display_name": "Claude Sonnet 4.5", "created_at": "2025-09-29T00:00:00Z" },
+        { "type": "model", "id": "upstream-fake", "display_name": "\u{1b}[2J", "created_at": "2025-09-29T00:00:00Z" },
+    ], "has_more": false, "first_id": "claude-sonnet-4-5-20250929", "last_id": "upstream-fake" });
+    let ollama = json!({ "models": [
+        { "name": "qwen3:8b", "model": "qwen3:8b", "modified_at": "2026-01-08T18:12:23Z", "size": 5_225_388_164_u64, "digest": "500a1f067a9f", "details": { "format": "gguf", "family": "qwen3", "parameter_size": "8.2B" } },
+        { "name": "upstream-fake:latest", "model": "upstream-fake:latest", "modified_at": "2026-01-08T18:12:23Z", "size": 5, "digest": "500a1f067a9e", "details": {} },
+    ] });
+    for (kind, path, key, listed, said) in [
+        ("openai", "/v1/models", "authorization", openai, "gpt-4o-mini\nupstream-fake  fake\n"),
+        (
+            "anthropic",
+            "/v1/models?limit=1000",
+            "x-api-key",
+            anthropic,
+            "claude-sonnet-4-5-20250929\nupstream-fake  fake\n",
+        ),
+        (
+            "ollama",
+            "/v1/api/tags",
+            "authorization",
+            ollama,
+            "qwen3:8b\nupstream-fake  fake\nupstream-fake:latest\n",
+        ),
+    ] {
+        let provider = FakeProvider::start().await;
+        provider.then(Script::refusing(200, "application/json", &listed.to_string()));
+        provider.then(Script::refusing(401, "application/json", "{}"));
+        let setup = Setup::with(&provider).set("LLM_PROVIDER_1_TYPE", kind);
+        let models = async || setup.clone().run(&["plugin", "models", "provider-1"]).await;
+
+        let (told, refused) = (models().await, models().await);
+
+        assert_eq!((told.code, told.stdout.as_str()), (Some(0), said), "{kind} {}", told.stderr);
+        let asked = provider.request(1).await;
+        assert_eq!((asked.method.as_str(), asked.path.as_str()), ("GET", path), "{kind}");
+        let sent = asked.header(key).expect("a key");
+        assert!(sent.ends_with("key-of-the-test"), "{kind}");
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(69), ""), "{kind}");
+        assert!(refused.stderr.contains("Authentication"), "{kind} {}", refused.stderr);
+        assert!(!refused.stderr.contains("key-of-the-test"), "{kind} {}", refused.stderr);
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_ask_for_models_says_so() {
+    let setup = Setup::new().set("LLM_PROVIDER_1_TYPE", "dify");
+    for (id, says) in [("provider-1", "no way to ask"), ("other", "there are provider-1")] {
+        let ended = setup.clone().run(&["plugin", "models", id]).await;
+
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(64), ""), "{}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+    let ended = Setup::new().run(&["plugin", "models", "provider-1"]).await;
+
+    assert_eq!(ended.code, Some(69), "nobody listens there: {}", ended.stderr);
+}

@@ -133,18 +133,14 @@ impl Passages {
         let (blobs, timeouts) = (Blobs::default(), &self.patience.exchange);
         self.tab.note(Tally::sent);
         let response = self.upstream.exchange(endpoints, exchange, &blobs, timeouts).await;
-        let mut response = response.map_err(|error| {
+        let response = response.map_err(|error| {
             if error.failure() != TransportFailure::Timeout {
                 self.tab.note(Tally::refused);
             }
             broke(&error)
         })?;
         let head = response.head().clone();
-        let mut body = String::new();
-        while let Some(frames) = response.next().await.map_err(|error| broke(&error))? {
-            body.extend(frames.into_iter().map(|frame| frame.data));
-        }
-        drop(response);
+        let body = response.text().await.map_err(|error| broke(&error))?;
         let read = provider.read_embedding(head, body, clock::now(), rand::random());
         read.await.map_err(plugin_failed)
     }

@@ -1,5 +1,6 @@
 //! `sluice plugin`: what a component is, whether it can be used here, and whether it does what its cases say.
 
+mod models;
 mod replay;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use super::{Exit, block_on, chain, print, settings, tell};
 use crate::plugins::Shelf;
 use crate::plugins::manifest::{Ask, Manifest, Stands};
 use crate::serve;
+use crate::settings::{Plugin as Configured, Settings};
 
 /// What to do with plugins.
 #[derive(Debug, Subcommand)]
@@ -38,6 +40,19 @@ pub(crate) enum PluginCommand {
         #[arg(long, default_value = "{}")]
         settings: String,
     },
+    /// Asks a provider's upstream which models it has, with the plugin's own key.
+    ///
+    /// One name a line, as `upstream` of a model takes it, and the ids of the models that are asked of it. Those of the
+    /// configuration that are not in the list come after it; some upstreams answer to names that they do not list.
+    ///
+    /// Exit codes: 0 it said so, 64 there is no such plugin or it cannot ask, 69 the upstream did not say.
+    Models {
+        /// The ID of a plugin of the configuration.
+        id: String,
+        /// A TOML file, as for `serve`.
+        #[arg(long = "config", value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// Replays a plugin's recorded cases against its component, in the sandbox.
     ///
     /// Each case is played as it was recorded, cut at every byte, byte by byte and with a byte order mark: none of that may
@@ -58,6 +73,7 @@ pub(crate) fn run(command: &PluginCommand) -> ExitCode {
         PluginCommand::Inspect { file, files } if files.is_empty() => inspect(file),
         PluginCommand::Inspect { file, files } => inspect_configured(file, files),
         PluginCommand::Check { file, settings } => check(file, settings),
+        PluginCommand::Models { id, files } => models::run(id, files),
         PluginCommand::Test(wanted) => replay::run(wanted),
     };
     done.map_or_else(|exit| exit, |()| ExitCode::SUCCESS)
@@ -76,12 +92,7 @@ fn inspect(file: &Path) -> Result<(), ExitCode> {
 /// With what its operator gave it.
 fn inspect_configured(id: &Path, files: &[PathBuf]) -> Result<(), ExitCode> {
     let settings = settings(files)?;
-    let plugin = settings.plugins.iter().find(|plugin| id.as_os_str() == plugin.id.as_str());
-    let plugin = plugin.ok_or_else(|| {
-        let ids: Vec<_> = settings.plugins.iter().map(|plugin| plugin.id.as_str()).collect();
-        tell(format_args!("no plugin {} there; there are {}", id.display(), ids.join(", ")));
-        ExitCode::from(Exit::Configuration)
-    })?;
+    let plugin = configured(&settings, &id.to_string_lossy())?;
     let bytes = Shelf::new(&settings.sandbox.plugin_directory).read(plugin).map_err(|problem| {
         tell(chain(&problem));
         ExitCode::from(Exit::Configuration)
@@ -100,6 +111,15 @@ fn inspect_configured(id: &Path, files: &[PathBuf]) -> Result<(), ExitCode> {
         print(format_args!("no ask    {key} is given and not asked for"));
     }
     Ok(())
+}
+
+/// The plugin of that id.
+fn configured<'a>(settings: &'a Settings, id: &str) -> Result<&'a Configured, ExitCode> {
+    settings.plugins.iter().find(|plugin| plugin.id == id).ok_or_else(|| {
+        let ids: Vec<_> = settings.plugins.iter().map(|plugin| plugin.id.as_str()).collect();
+        tell(format_args!("no plugin {id} there; there are {}", ids.join(", ")));
+        Exit::Configuration.into()
+    })
 }
 
 fn manifest(component: &[u8]) -> Result<Manifest, ExitCode> {

@@ -104,12 +104,9 @@ async fn send(
     let request = Request { framing: Framing::Whole, ..request };
     let blobs = Blobs::default();
     let sent = upstream.exchange(endpoints, request, &blobs, &TIMEOUTS).await;
-    let mut response = sent.map_err(ChannelError::Exchange)?;
+    let response = sent.map_err(ChannelError::Exchange)?;
     let head = response.head().clone();
-    let mut body = String::new();
-    while let Some(frames) = response.next().await.map_err(ChannelError::Exchange)? {
-        body.extend(frames.into_iter().map(|frame| frame.data));
-    }
+    let body = response.text().await.map_err(ChannelError::Exchange)?;
     let accepted = notifier.accepted(&head, &body, clock::now(), rand::random()).await;
     if accepted.map_err(ChannelError::Plugin)? {
         Ok(())

@@ -57,6 +57,18 @@ pub(crate) fn request(request: http::Request) -> (exchange::Request, usize) {
     (request, intake.bytes)
 }
 
+/// What a plugin wants sent, if that is no more than `most_bytes` of text. What comes back comes whole, whatever it says.
+pub(crate) fn whole(
+    wanted: http::Request,
+    most_bytes: usize,
+) -> Result<exchange::Request, CallError> {
+    let (wanted, bytes) = request(wanted);
+    if bytes > most_bytes {
+        return Err(CallError::TooMuchOutput);
+    }
+    Ok(exchange::Request { framing: exchange::Framing::Whole, ..wanted })
+}
+
 /// What something cost.
 pub(crate) fn usage(usage: types::Usage) -> ours::Usage {
     Intake { bytes: 0 }.usage(usage)

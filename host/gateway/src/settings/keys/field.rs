@@ -73,7 +73,7 @@ pub(in crate::settings) const PLUGIN_FIELDS: &[Field] = &[
     field(
         "limits",
         "a table; in a variable, a JSON object",
-        "Bounds of this plugin: memory (1MiB to 16MiB, default 16MiB), answers at a time (default three quarters of sandbox.max_answers where several plugins answer), and time for its own code: configure (default 20ms), start (50ms), step (20ms), hook (10ms), window (5ms) and embedding (300ms) for each call, answer (10s) for all calls of an answer.",
+        "Bounds of this plugin: memory (1MiB to 16MiB, default 16MiB), answers at a time (default three quarters of sandbox.max_answers where several plugins answer), and time for its own code: configure (default 20ms), start (50ms), step (20ms), hook (10ms), window (5ms) and embedding (300ms; lists of models too) for each call, answer (10s) for all calls of an answer.",
     ),
     field(
         "grants",
