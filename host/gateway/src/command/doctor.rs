@@ -43,20 +43,10 @@ pub(crate) struct Asked {
 
 /// Prints one line a check. The exit code is that of the worst.
 pub(crate) fn run(asked: &Asked) -> ExitCode {
-    let at = match Destination::parse(&asked.url) {
-        Ok(at) => at,
-        Err(error) => {
-            tell(format_args!("{}: {}", asked.url, chain(&error)));
-            return Exit::Configuration.into();
-        }
-    };
-    let token = token(asked);
-    let visitor = match Visitor::new(at, token.as_deref(), PATIENCE) {
+    let token = token(asked.token.as_deref());
+    let visitor = match visitor(&asked.url, token.as_deref()) {
         Ok(visitor) => visitor,
-        Err(error) => {
-            tell(chain(&error));
-            return Exit::Internal.into();
-        }
+        Err(exit) => return exit,
     };
     let mut worst = Outcome::Fine;
     let mut report = |finding: Finding| {
@@ -79,9 +69,21 @@ pub(crate) fn run(asked: &Asked) -> ExitCode {
     }
 }
 
-/// The token to come with. An empty one is none.
+/// The token to come with, if none was written that of the environment. An empty one is none.
 #[expect(clippy::disallowed_methods, reason = "a caller's token is no configuration")]
-fn token(asked: &Asked) -> Option<String> {
-    let token = asked.token.clone().or_else(|| std::env::var(TOKEN).ok())?;
+pub(super) fn token(written: Option<&str>) -> Option<String> {
+    let token = written.map(str::to_owned).or_else(|| std::env::var(TOKEN).ok())?;
     Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+/// Who calls at that address.
+pub(super) fn visitor(url: &str, token: Option<&str>) -> Result<Visitor, ExitCode> {
+    let at = Destination::parse(url).map_err(|error| {
+        tell(format_args!("{url}: {}", chain(&error)));
+        ExitCode::from(Exit::Configuration)
+    })?;
+    Visitor::new(at, token, PATIENCE).map_err(|error| {
+        tell(chain(&error));
+        Exit::Internal.into()
+    })
 }

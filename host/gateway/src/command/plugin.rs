@@ -2,6 +2,7 @@
 
 mod models;
 mod replay;
+mod running;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,11 +19,20 @@ use crate::settings::{Plugin as Configured, Settings};
 /// What to do with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Lists the plugins that come with the gateway and those of the configuration.
+    /// Lists the plugins that come with the gateway and those of the configuration; with `--url` those of a gateway that runs instead.
+    ///
+    /// A gateway that runs tells of each plugin whether it is asked, how often it was called and how many of these calls failed by
+    /// its own fault, how long they took together, and the most memory it had, since it was loaded.
     List {
         /// A TOML file, as for `serve`.
         #[arg(long = "config", value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Address of a gateway, path prefix included: `https://chat.example/chatbox`.
+        #[arg(long)]
+        url: Option<String>,
+        /// An operator's token, for the gateway. The variable `SLUICE_TOKEN` keeps it out of the list of processes.
+        #[arg(long, value_name = "TOKEN", requires = "url")]
+        token: Option<String>,
     },
     /// Prints what a component offers and asks for; of a plugin of a configuration also what it has of that.
     Inspect {
@@ -69,7 +79,8 @@ pub(crate) enum PluginCommand {
 /// Does it.
 pub(crate) fn run(command: &PluginCommand) -> ExitCode {
     let done = match command {
-        PluginCommand::List { files } => list(files),
+        PluginCommand::List { url: Some(url), token, .. } => running::list(url, token.as_deref()),
+        PluginCommand::List { files, .. } => list(files),
         PluginCommand::Inspect { file, files } if files.is_empty() => inspect(file),
         PluginCommand::Inspect { file, files } => inspect_configured(file, files),
         PluginCommand::Check { file, settings } => check(file, settings),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sluice_tests::{FakeProvider, Gateway, Reply};
 
-use super::{bundled, judge, with};
+use super::{bundled, complete, judge, with};
 
 async fn list(gateway: &Gateway, user: &str, query: &str) -> Reply {
     let token = gateway.token_with(user, &["admin"]);
@@ -81,4 +81,29 @@ async fn what_needs_a_reason_is_done_for_one_which_is_on_record() {
     let told =
         entries.iter().any(|line| line["admin_id"] == "olga" && line["reason"] == "ticket 12");
     assert!(told, "{audit}");
+}
+
+#[tokio::test]
+async fn a_command_lists_the_plugins_that_run_and_what_they_used() {
+    let provider = FakeProvider::start().await;
+    let gateway = with(&provider, &[("access", bundled("access"), "")]).start().await;
+    complete(&gateway, &gateway.token("alice"), "Who?").await;
+    let url = format!("http://{}/chatbox", gateway.address());
+    let listed =
+        async |token: &str| gateway.run(&["plugin", "list", "--url", &url, "--token", token]).await;
+
+    let told = listed(&gateway.token_with("root", &["admin"])).await;
+    let refused = listed(&gateway.token("alice")).await;
+
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let words: Vec<Vec<&str>> =
+        told.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    let heads: Vec<&[&str]> = words.iter().map(|words| &words[..3]).collect();
+    assert_eq!(heads, [["access", "policy", "asked"], ["provider-1", "provider", "asked"]]);
+    for words in &words {
+        assert_ne!(words[3], "0", "{}", told.stdout);
+        assert_eq!((words[4], &words[5..7]), ("calls,", &["0", "failed,"][..]));
+    }
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(69), ""));
+    assert!(refused.stderr.contains("no operator's"), "{}", refused.stderr);
 }
