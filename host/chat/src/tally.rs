@@ -13,6 +13,8 @@ pub struct Tally {
     prompt_bytes: usize,
     said_bytes: usize,
     usage: Option<Usage>,
+    /// What the present try told before anything that somebody is shown. Of one that fails there nothing counts.
+    early: Option<Usage>,
     /// Whether a provider has it, as far as anybody knows.
     taken: bool,
     /// Whether anything came of it.
@@ -53,6 +55,20 @@ impl Tally {
         self.taken = false;
     }
 
+    /// Takes in what is held back until the provider says something that is shown, or [`forget`](Self::forget) gives it up.
+    pub fn hear_early(&mut self, events: &[ChatEvent]) {
+        for event in events {
+            if let ChatEvent::Usage(told) = event {
+                self.early = Some(told.clone());
+            }
+        }
+    }
+
+    /// Another try begins.
+    pub fn forget(&mut self) {
+        self.early = None;
+    }
+
     /// Takes in what the provider said.
     pub fn hear(&mut self, events: &[ChatEvent]) {
         self.heard |= !events.is_empty();
@@ -78,7 +94,7 @@ impl Tally {
 
     /// What the provider told.
     pub fn usage(&self) -> Option<&Usage> {
-        self.usage.as_ref()
+        self.usage.as_ref().or(self.early.as_ref())
     }
 
     /// As the provider told, or guessed. Of an answer that was cut the provider may have told what it had said by then, or less:
@@ -87,7 +103,7 @@ impl Tally {
         if self.is_nothing() {
             return Counted::default();
         }
-        let told = self.usage.as_ref();
+        let told = self.usage();
         let part = |of: fn(&Usage) -> Option<u64>| told.and_then(of);
         let input = part(|usage| usage.input_tokens);
         let output = part(|usage| usage.output_tokens);
@@ -163,6 +179,22 @@ mod tests {
         let exact = Tokens { input: 5, output: 7, estimated: false };
         assert_eq!(of(9, &[text(400), told(5, 7), END]), exact);
         assert_eq!(of(9, &[text(400), END, told(5, 7)]), exact, "usage may come last");
+    }
+
+    #[test]
+    fn what_was_told_early_counts_if_it_is_cut_there_and_not_if_it_failed() {
+        let mut tally = Tally::new(9);
+        tally.sent();
+        tally.hear_early(&[told(25, 1)]);
+        tally.hear_early(&[ChatEvent::UpstreamId {
+            name: "request".to_owned(),
+            value: "r".to_owned(),
+        }]);
+        let cut = Tokens { input: 25, output: 1, estimated: true };
+        assert_eq!(tally.counted().tokens, cut);
+
+        tally.forget();
+        assert_eq!(tally.counted().tokens, Tokens { input: 3, output: 0, estimated: true });
     }
 
     #[test]

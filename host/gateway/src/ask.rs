@@ -227,6 +227,7 @@ impl Call {
                 Ok(Advance::Said(events))
                     if !self.spoke && !events.iter().any(ChatEvent::is_shown) =>
                 {
+                    self.question.tab.note(|tally| tally.hear_early(&events));
                     self.unshown.extend(events);
                     continue;
                 }
@@ -254,7 +255,7 @@ impl Call {
                 self.question.tab.note(Tally::refused);
             }
             if self.turn_key(&error) {
-                self.unshown.clear();
+                self.forget();
                 continue;
             }
             let remedy = if down { Remedy::OtherWay } else { Remedy::against(&error) };
@@ -265,14 +266,14 @@ impl Call {
                 (Next::Again(wait), _) => {
                     tracing::debug!(%model, ?wait, error = &error as &dyn Error, "trying again");
                     drop(error);
-                    self.unshown.clear();
+                    self.forget();
                     self.answers.tried_again(self.question.route.provider.name());
                     (self.state, self.exchanges) = (State::Unasked, 0);
                     tokio::time::sleep(wait).await;
                 }
                 (_, Some(other)) => {
                     tracing::warn!(%model, error = &error as &dyn Error, "asking another model instead");
-                    self.unshown.clear();
+                    self.forget();
                     return Ok(self.turn(other, error.kind()));
                 }
                 (_, None) if self.unshown.is_empty() => return Err(error),
@@ -325,6 +326,12 @@ impl Call {
             (self.state, self.exchanges) = (State::Unasked, 0);
         }
         turned
+    }
+
+    /// Nothing that the present try said counts.
+    fn forget(&mut self) {
+        self.unshown.clear();
+        self.question.tab.note(Tally::forget);
     }
 
     /// What was heard until now, with what nobody was shown before it.
