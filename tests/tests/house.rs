@@ -360,3 +360,48 @@ fn every_case_of_a_vendor_has_its_place_in_the_table_and_no_cell_is_empty() {
         assert_eq!(named, there, "cases of {vendor}");
     }
 }
+
+/// Methods and paths of a source's routes: `.route("/sessions/{id}", get(show).delete(delete))`.
+fn routes_in(source: &str) -> Vec<String> {
+    let mut routes = Vec::new();
+    for rest in source.split(".route(\"").skip(1) {
+        let (path, rest) = rest.split_once('"').expect("a path ends");
+        let handlers = rest.split_once('\n').map_or(rest, |(line, _)| line);
+        let path = path.replace("{*", "{");
+        for method in ["get", "post", "patch", "delete"] {
+            if handlers.contains(&format!("{method}(")) {
+                routes.push(format!("{method} {path}"));
+            }
+        }
+    }
+    routes
+}
+
+#[test]
+fn every_route_is_in_the_document_of_the_interface_and_nothing_else() {
+    let folder = "host/gateway/src/routes/";
+    let mut routed = BTreeSet::from(["get /openapi.json".to_owned()]);
+    for (path, text) in files().iter().filter(|(path, _)| path.starts_with(folder)) {
+        // Pages are for people.
+        if is_rust(path) && !path.ends_with("/page.rs") {
+            let below = if path.ends_with("/openai.rs") { "/v1" } else { "" };
+            let place = |route: String| route.replacen(' ', &format!(" {below}"), 1);
+            routed.extend(routes_in(text).into_iter().map(place));
+        }
+    }
+
+    let text = fs::read_to_string(root().join(folder).join("openapi.json")).expect("a document");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let told: BTreeSet<String> = paths
+        .iter()
+        .flat_map(|(path, operations)| {
+            let methods = operations.as_object().expect("operations").keys();
+            let methods = methods.filter(|key| *key != "parameters");
+            methods.map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+
+    assert!(routed.len() > 20, "{routed:?}");
+    assert_eq!(told, routed);
+}

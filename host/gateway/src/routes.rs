@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
@@ -28,6 +29,7 @@ mod cors;
 mod health;
 mod metrics;
 mod openai;
+mod openapi;
 mod page;
 mod remote;
 mod sessions;
@@ -38,8 +40,10 @@ type Shared = Arc<Gateway>;
 /// All routes under the configured prefix.
 pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
     let limit_public = middleware::from_fn_with_state(Arc::clone(gateway), remote::limit_public);
+    let document = openapi::Document::of(&gateway.prefix);
+    let document = get(async move || document);
     let public = health::routes().merge(metrics::routes()).merge(sessions::public());
-    let public = public.layer(limit_public.clone());
+    let public = public.route(openapi::PATH, document.clone()).layer(limit_public.clone());
     let routes = Router::new()
         .merge(chat::routes())
         .merge(sessions::routes())
@@ -70,7 +74,11 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
     // Where Prometheus looks unless told otherwise, also when all else is below a prefix.
     let routes = match gateway.prefix.as_str() {
         metrics::PATH => routes,
-        _ => routes.route(metrics::PATH, get(metrics::read).layer(limit_public)),
+        _ => routes.route(metrics::PATH, get(metrics::read).layer(limit_public.clone())),
+    };
+    let routes = match gateway.prefix.as_str() {
+        "" | openapi::PATH => routes,
+        _ => routes.route(openapi::PATH, document.layer(limit_public)),
     };
     routes
         .layer(middleware::from_fn_with_state(Arc::clone(gateway), remote::slow_down))
@@ -124,8 +132,11 @@ async fn check_host(State(hosts): State<Arc<HostCheck>>, request: Request, next:
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn answer_in_time(request: Request, next: Next) -> Response {
+    let is_whole = request.body().is_end_stream();
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
+        // Whoever sent all there is waited for us, and may come again.
+        Err(_) if is_whole => Refusal::Unavailable.into_response(),
         Err(_) => Refusal::TookTooLong.into_response(),
     }
 }
@@ -169,7 +180,7 @@ pub(crate) enum Refusal {
     MethodNotAllowed,
     /// Something is wrong with the request.
     BadRequest(&'static str),
-    /// The request did not come in time, or could not be answered in time.
+    /// The request did not come in time.
     TookTooLong,
     /// A token without the role that the route wants.
     NoOperator,
@@ -369,7 +380,30 @@ fn document(kind: &'static str, policy: &'static str, text: &'static str) -> Res
 
 #[cfg(test)]
 mod tests {
+    use axum::body::{Body, to_bytes};
+    use futures_util::stream;
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sends_too_slowly_is_told_apart_from_whoever_waits_too_long() {
+        let read = async |request: Request| drop(to_bytes(request.into_body(), 10).await);
+        let routes = Router::new()
+            .route("/slow", get(std::future::pending::<()>))
+            .route("/read", axum::routing::patch(read))
+            .layer(middleware::from_fn(answer_in_time));
+        let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
+
+        for (method, path, body, status) in [
+            ("GET", "/slow", Body::empty(), StatusCode::SERVICE_UNAVAILABLE),
+            ("PATCH", "/read", endless, StatusCode::REQUEST_TIMEOUT),
+        ] {
+            let request = axum::http::Request::builder().method(method).uri(path).body(body);
+            let response = routes.clone().oneshot(request.unwrap()).await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+        }
+    }
 
     fn headers(host: &str) -> HeaderMap {
         HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())])

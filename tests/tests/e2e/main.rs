@@ -38,6 +38,7 @@ mod needs_python;
 mod notices;
 mod official_client;
 mod openai;
+mod openapi;
 mod operator;
 mod other_clients;
 mod page;

@@ -23,7 +23,7 @@ fn with(provider: &FakeProvider, policies: &[(&str, String, &str)]) -> Setup {
     Setup::new().config(&config).and("fake", provider)
 }
 
-fn bundled(name: &str) -> String {
+pub(crate) fn bundled(name: &str) -> String {
     format!("bundled:{name}")
 }
 
