@@ -65,9 +65,8 @@ async fn open(
             refusal.into_response()
         }
         Ok(arrival) => {
-            let upgrade = match upgrade {
-                Ok(upgrade) => upgrade,
-                Err(rejection) => return rejection.into_response(),
+            let Ok(upgrade) = upgrade else {
+                return Refusal::BadRequest("a WebSocket upgrade is expected").into_response();
             };
             if let Err(error) = line.narrow() {
                 tracing::debug!(%address, error = &error as &dyn std::error::Error, "could not bound a socket's buffers");
@@ -291,15 +290,19 @@ mod tests {
             let replaced = Replaced::new(sets.iter().map(list).collect());
             let torn = AtomicUsize::new(0);
             thread::scope(|scope| {
-                for reader in 0..readers {
+                let readers = (0..readers).map(|reader| {
                     let (replaced, torn) = (&replaced, &torn);
                     scope.spawn(move || for check in 0..100 {
                         let origin = format!("https://page-{}.example", (reader + check) % 7);
                         torn.fetch_add(usize::from(!replaced.explains(&origin)), Ordering::Relaxed);
-                    });
-                }
-                for _ in 0..writers {
-                    scope.spawn(|| (0..10).for_each(|_| replaced.replace()));
+                    })
+                });
+                let writers = (0..writers)
+                    .map(|_| scope.spawn(|| (0..10).for_each(|_| replaced.replace())));
+                // A thread that ends while it is let go of can bring down the process, by a fault of the C library's.
+                let threads: Vec<_> = readers.chain(writers).collect();
+                for thread in threads {
+                    thread.join().unwrap();
                 }
             });
             prop_assert_eq!(torn.into_inner(), 0);
