@@ -143,6 +143,8 @@ pub(crate) fn ask(
     notices: &Arc<Notices>,
 ) -> impl Stream<Item = Heard> + Send + use<> {
     let total = patience.total;
+    let rehearing = question.rehearing.filter(|_| !question.others.is_empty());
+    let question = Question { rehearing, ..question };
     let meter = answers.begin(question.route.provider.name());
     let credential = Choice::of(&question.route.credentials, Instant::now());
     let call = Call {
@@ -237,6 +239,8 @@ impl Call {
                         self.question.route.breaker.worked(self.began);
                     }
                     self.spoke = true;
+                    // From here on nobody else is asked.
+                    self.question.rehearing = None;
                     return Ok(self.heard(advance));
                 }
                 Err(error) => error,
