@@ -105,6 +105,11 @@
 //! One that tells which models it has implements [`Models`], and says that too: `sluice_sdk::provider!(Acme: Embed, Models)`. Operators
 //! read the list with `sluice plugin models`.
 //!
+//! # Memory
+//!
+//! A plugin has an allocator from here, made for instances that live as long as one call. One that brings its own leaves out the feature
+//! `heap`.
+//!
 //! # What vendors share
 //!
 //! What a second vendor was seen to do is here already:
@@ -138,6 +143,8 @@ pub mod export;
 mod finish;
 mod frame;
 mod head;
+#[cfg(all(target_arch = "wasm32", feature = "heap"))]
+mod heap;
 mod http_date;
 mod instant;
 pub mod log;
