@@ -132,7 +132,9 @@ id = \"m\"
 plugin = \"vendor\"
 ";
     let ended = async |secret: &str, arguments: &[&str]| {
-        Setup::new().config(config).set("JWT_SECRET", secret).run(arguments).await
+        // A MongoDB has backups of its own.
+        let setup = Setup::new().config(config).set("SLUICE_STORAGE__ENGINE", "sqlite");
+        setup.set("JWT_SECRET", secret).run(arguments).await
     };
     let good = Setup::new().secret().to_owned();
 
