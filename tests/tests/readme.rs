@@ -510,23 +510,30 @@ mod alone {
 
     use super::*;
 
-    /// What `cargo` needs; nothing of the test's own.
-    const VARIABLES: [&str; 7] = [
-        "PATH",
-        "HOME",
-        "CARGO_HOME",
-        "CARGO_TARGET_DIR",
-        "RUSTFLAGS",
-        "RUSTUP_HOME",
-        "RUSTUP_TOOLCHAIN",
+    /// Beginnings of what a test has and its reader has not. All else is as it was when this was built, so that nothing is built anew.
+    const NOT_THEIRS: [&str; 10] = [
+        "CARGO_BIN_",
+        "CARGO_CRATE_NAME",
+        "CARGO_MANIFEST_",
+        "CARGO_PKG_",
+        "CARGO_PRIMARY_PACKAGE",
+        "LD_LIBRARY_PATH",
+        "LLM_",
+        "NEXTEST",
+        "OPENAI_API_KEY",
+        "SLUICE_",
     ];
     /// It looks at each crate of the gateway and compiles two plugins.
     const MOST: std::time::Duration = std::time::Duration::from_secs(100);
 
     fn tool(arguments: &[&str]) -> Command {
         let mut command = Command::new(program("SLUICE_TOOL", "cargo-sluice"));
-        let kept = VARIABLES.iter().filter_map(|name| Some((*name, env::var_os(name)?)));
-        command.args(arguments).env_clear().envs(kept).current_dir(root()).kill_on_drop(true);
+        for (name, _) in env::vars_os() {
+            if NOT_THEIRS.iter().any(|theirs| name.to_string_lossy().starts_with(theirs)) {
+                command.env_remove(name);
+            }
+        }
+        command.args(arguments).current_dir(root()).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
