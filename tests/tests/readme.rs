@@ -523,8 +523,8 @@ mod alone {
         "OPENAI_API_KEY",
         "SLUICE_",
     ];
-    /// It looks at each crate of the gateway and compiles two plugins.
-    const MOST: std::time::Duration = std::time::Duration::from_secs(100);
+    /// It may build the gateway once more: tests are built with other features.
+    const MOST: std::time::Duration = std::time::Duration::from_mins(20);
 
     fn tool(arguments: &[&str]) -> Command {
         let mut command = Command::new(program("SLUICE_TOOL", "cargo-sluice"));
@@ -556,6 +556,9 @@ mod alone {
 
     #[tokio::test]
     async fn the_first_command_leads_to_a_page_and_an_answer() {
+        if env::var_os("SLUICE_TESTS").is_none_or(|value| value != "all") {
+            return;
+        }
         let first = blocks_of(README, "sh").swap_remove(0);
         assert!(first.text.starts_with("cargo sluice up\n"), "{}", first.text);
 

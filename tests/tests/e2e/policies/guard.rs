@@ -10,7 +10,8 @@ const CARD: &str = "4111 1111 1111 1111";
 const PROSE: &str = "The quick brown fox jumps over the lazy dog while 42 other animals watch. ";
 
 async fn guarded(provider: &FakeProvider, settings: &str) -> Gateway {
-    let settings = format!("settings = {{ {settings} }}");
+    // Ten milliseconds, which a hook has otherwise, pass on a busy machine while it waits for its turn.
+    let settings = format!("limits = {{ hook = \"200ms\" }}\nsettings = {{ {settings} }}");
     with(provider, &[("guard", bundled("guard"), &settings)]).start().await
 }
 
