@@ -1,6 +1,6 @@
 //! The README and the guides for authors, run: each fenced block is compiled, checked, sent or executed, and one of an unknown kind fails.
 //!
-//! Those for operators are in `deploy`. Nothing is compiled to WebAssembly here, and nothing leaves this machine.
+//! Those for operators are in `deploy`. Nothing leaves this machine, and nothing is compiled to WebAssembly but with `SLUICE_TESTS=all`.
 #![expect(clippy::panic, reason = "what a document promises and does not keep is a failed test")]
 
 use std::{

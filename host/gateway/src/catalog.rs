@@ -114,6 +114,11 @@ impl Catalog {
         (first, ways.collect())
     }
 
+    /// Whether any model names another to answer in its place.
+    pub(crate) fn turns(&self) -> bool {
+        self.routes.iter().any(|route| !route.fallback.is_empty())
+    }
+
     /// What somebody with these roles may pick from.
     pub(crate) fn offers(&self, roles: &[String]) -> Vec<ModelOffer> {
         let offer =

@@ -76,6 +76,7 @@ pub(crate) fn all(gateway: &Shared, hosts: HostCheck) -> Router {
         metrics::PATH => routes,
         _ => routes.route(metrics::PATH, get(metrics::read).layer(limit_public.clone())),
     };
+    // The same for whoever looks for the document; without a prefix it is there already.
     let routes = match gateway.prefix.as_str() {
         "" | openapi::PATH => routes,
         _ => routes.route(openapi::PATH, document.layer(limit_public)),

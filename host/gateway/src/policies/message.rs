@@ -25,6 +25,8 @@ pub(crate) struct Proposal {
     pub(crate) model: ModelId,
     /// What: in a session the new message alone.
     pub(crate) request: ChatRequest,
+    /// Whether another model may answer in place of one that fails.
+    pub(crate) may_turn: bool,
 }
 
 /// A message that may be sent.
@@ -38,7 +40,7 @@ pub(crate) struct Judged {
     pub(crate) prepended: usize,
     /// What was reserved for it.
     pub(crate) ticket: Option<Ticket>,
-    /// What it was before, if anybody judged it.
+    /// What it was before, if anybody judged it and another model may answer.
     pub(crate) rehearing: Option<Rehearing>,
 }
 
@@ -105,9 +107,9 @@ impl Policies {
         may_use: impl Fn(&ModelId) -> bool,
     ) -> Result<Judged, Denied> {
         let is_judged = self.chain().with(Hook::Message).next().is_some();
-        let before = is_judged.then(|| proposal.clone());
+        let before = (is_judged && proposal.may_turn).then(|| proposal.clone());
         let Weighed { proposal, prepended, wanted } = self.weigh(proposal, may_use).await?;
-        let Proposal { subject, model, request } = proposal;
+        let Proposal { subject, model, request, .. } = proposal;
         let ticket = match self.reserve(&subject, wanted).await? {
             Claimed::Nothing => None,
             Claimed::Ticket(ticket) => Some(ticket),
@@ -128,7 +130,7 @@ impl Policies {
         let mut weighed = Weighed { proposal, prepended: 0, wanted: Vec::new() };
         let chain = self.chain();
         for link in chain.with(Hook::Message) {
-            let Proposal { subject, model, request } = &mut weighed.proposal;
+            let Proposal { subject, model, request, .. } = &mut weighed.proposal;
             subject.model = Some(model.to_string());
             request.model = model.to_string();
             let asked = Box::pin(link.policy().on_message(subject, request, rand::random()));
@@ -144,7 +146,7 @@ impl Policies {
             if let Err(error) = edited {
                 // Half of what it wanted is not what it wanted.
                 let fault = self.fault::<()>(link, Hook::Message, &error);
-                let Proposal { subject, model, request } = &mut weighed.proposal;
+                let Proposal { subject, model, request, .. } = &mut weighed.proposal;
                 self.on_record(link, Hook::Message, fault, subject).await?;
                 (*request, *model, weighed.prepended) = before;
                 continue;
@@ -254,7 +256,8 @@ mod tests {
             vec![said(Role::System, "house"), said(Role::User, "a"), said(Role::Tool, "b")];
         let request = ChatRequest { messages, ..ChatRequest::default() };
         let model = ModelId::parse("m").expect("a model");
-        let proposal = Proposal { subject: Subject::default(), model, request };
+        let subject = Subject::default();
+        let proposal = Proposal { subject, model, request, may_turn: false };
         let mut weighed = Weighed { proposal, prepended: seen, wanted: Vec::new() };
         for edit in edits {
             apply(edit, &mut weighed, seen, |_| true)?;

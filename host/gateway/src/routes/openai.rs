@@ -253,7 +253,9 @@ async fn answer(
     let policies = &gateway.means.policies;
     policies.connect(subject.clone()).await?;
     let may_use = |model: &ModelId| route(gateway, model.as_str(), roles).is_ok();
-    let judged = policies.judge(Proposal { subject, model, request }, may_use).await?;
+    let may_turn = gateway.means.catalog.load().turns();
+    let proposal = Proposal { subject, model, request, may_turn };
+    let judged = policies.judge(proposal, may_use).await?;
     let Judged { model, mut request, ticket, rehearing, .. } = judged;
     let route = route(gateway, model.as_str(), roles)?;
     let conversation = conversation(&user, &request);

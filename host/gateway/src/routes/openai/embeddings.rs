@@ -48,7 +48,7 @@ pub(super) async fn embed(
     let may_use = |model: &ModelId| route(gateway, model.as_str(), roles).is_ok();
     let passages = std::mem::take(&mut request.passages);
     let count = passages.len();
-    let proposal = Proposal { subject, model, request: shown(passages) };
+    let proposal = Proposal { subject, model, request: shown(passages), may_turn: false };
     let Judged { model, request: judged, ticket, .. } = policies.judge(proposal, may_use).await?;
     request.passages = passages_of(judged);
     let route = route(gateway, model.as_str(), roles)?;

@@ -19,7 +19,7 @@ pub(super) struct Screened {
     pub(super) instead: Option<String>,
     /// What was reserved for it.
     pub(super) ticket: Option<Ticket>,
-    /// What it was before, if anybody judged it.
+    /// What it was before, if anybody judged it and another model may answer.
     pub(super) rehearing: Option<Rehearing>,
 }
 
@@ -66,8 +66,9 @@ impl Session {
         self.forget_screened().await;
         let messages = vec![Message::text(Role::User, text)];
         let request = ChatRequest { messages, ..ChatRequest::default() };
-        let proposal = Proposal { subject: self.subject(), model, request };
         let catalog = self.means.catalog.load_full();
+        let may_turn = catalog.turns();
+        let proposal = Proposal { subject: self.subject(), model, request, may_turn };
         let roles = &self.caller.principal.roles;
         let may_use = |model: &ModelId| catalog.find(Some(model), roles).is_some();
         self.means.policies.judge(proposal, may_use).await.map_err(Refusal::from)
